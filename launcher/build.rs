@@ -1,4 +1,4 @@
-//! Rejects a host that the launcher's fixed target does not fit. Only a build script can do this: it runs on the host
+//! Rejects a host that the launcher's fixed target does not match. Only a build script can do this: it runs on the host
 //! before anything is built for the target.
 
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! The tar archive of format 1. Its headers are generated, never interpreted: a header is a function of name, size and
 //! mode.
 //!
-//! The form is ustar with fixed owner, time and type. Only sizes above 8 GiB - 1 are in GNU's base-256, which GNU tar,
-//! bsdtar, Python and Go read. There is no other extension, so nothing can be expressed in two ways.
+//! The form is ustar with fixed owner, time and type. Only sizes above 8 GiB - 1 use GNU's base-256 encoding, which GNU
+//! tar, bsdtar, Python and Go read. There is no other extension, so nothing can be expressed in two ways.
 
 use std::ops::Range;
 
@@ -69,7 +69,7 @@ pub fn header(name: &str, size: u64, mode: u32) -> Header {
     header
 }
 
-/// Writes octal digits that fill the field except its closing NUL.
+/// Writes octal digits that fill the field up to its closing NUL.
 fn octal(field: &mut [u8], mut value: u64) {
     field.fill(0);
     for digit in field.iter_mut().rev().skip(1) {

@@ -25,7 +25,7 @@ pub struct BlobsDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlobEntry {
-    /// Digest of the blob, which names it.
+    /// Digest of the blob, which is its name.
     pub sha256: Sha256,
     /// Plain BLAKE3 of the blob. The bytes, or the chaining values of the chunks, are checked against it.
     pub blake3: Blake3,

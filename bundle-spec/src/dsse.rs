@@ -1,9 +1,9 @@
 //! DSSE envelopes: a payload with its type, and signatures over both. The provenance of a build and the attestations of
 //! an image are such envelopes.
 //!
-//! Threats: an envelope may be endless, name a key that did not sign, or hold another type of payload than its place
-//! requires. Its size is limited before it is read. The key names in an envelope prove nothing: a signature counts only
-//! if it verifies. The payload is not interpreted here.
+//! Threats: an envelope may be endless, name a key that did not sign, or hold a type of payload that its place does not
+//! allow. Its size is limited before it is read. The key names in an envelope prove nothing: a signature counts only if
+//! it verifies. The payload is not interpreted here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -9,10 +9,10 @@ pub const LANDFALL_DOCUMENT_BYTES: u64 = 64 * 1024;
 /// Maximum size of a file of the signature and trust area in bytes.
 pub const AREA_FILE_BYTES: u64 = 64 * 1024;
 
-/// Maximum number of signatures in one bundle, including those of strangers.
+/// Maximum number of signatures in one bundle, including those by unknown signers.
 pub const SIGNATURES: usize = 16;
 
-/// Maximum total size of the files below `trust/` in bytes: more than 1,024 root documents of a large team.
+/// Maximum total size of the files below `trust/` in bytes: enough for 1,024 root documents of a large team.
 pub const TRUST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Maximum size of `blobs.json` in bytes: about 25,000 blobs.
@@ -33,13 +33,13 @@ pub const PROVENANCE_BYTES: u64 = 32 * 1024 * 1024;
 /// Largest integer in a document, 2^53 - 1: every JSON reader represents it exactly.
 pub const INTEGER: u64 = (1 << 53) - 1;
 
-/// Maximum size of a blob in bytes; below it, sums of sizes cannot overflow.
+/// Maximum size of a blob in bytes; within it, sums of sizes cannot overflow.
 pub const BLOB_BYTES: u64 = 1 << 45;
 
 /// Maximum nesting depth of a document.
 pub const DEPTH: usize = 32;
 
-/// Maximum number of objects and arrays in a document. They cost a reader far more memory than their bytes.
+/// Maximum number of objects and arrays in a document. They take far more of a reader's memory than their bytes.
 pub const CONTAINERS: usize = 1 << 17;
 
 /// Maximum number of values in a document, including nested ones.

@@ -73,7 +73,7 @@ impl BundleName {
         format!("cat {}.landfall* | tar --extract --occurrence landfall", self.0)
     }
 
-    /// Parses a file name. Returns `None` for foreign files, including hidden ones: macOS writes `._NAME` beside each
+    /// Parses a file name. Returns `None` for foreign files, including hidden ones: macOS writes `._NAME` next to each
     /// file on a stick. The result is only a hint: contents decide.
     pub fn parse(file: &str) -> Option<(Self, FileKind)> {
         if let Some(stem) = file.strip_suffix(".head") {

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use landfall_error_codes::codes;
-use tokio::signal::unix::{SignalKind, signal};
+use signal_hook::consts::SIGINT;
+use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -52,10 +53,9 @@ fn end(code: u8) -> ! {
 
 /// Calls a function at each interrupt until it returns false. The handler is installed on return.
 fn on_interrupt(act: impl Fn() -> bool + Send + 'static) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let mut signals = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
+    let mut signals = Signals::new([SIGINT])?;
     let listen = move || {
-        runtime.block_on(async { while signals.recv().await.is_some() && act() {} });
+        let _last = signals.forever().find(|_| !act());
     };
     std::thread::Builder::new().name("interrupts".to_owned()).spawn(listen).map(drop)
 }

@@ -14,10 +14,11 @@ use landfall_peer::is_id;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::bar::StderrWriter;
 use crate::document::Document;
@@ -141,7 +142,8 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
         1 => "info,kube_client=off",
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
     };
-    let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var(FILTER_VARIABLE).ok().and_then(|text| text.parse().ok());
+    let filter: Targets = wanted.unwrap_or_else(|| filter_of(default));
     let shown = if printer.is_json() {
         JsonLines(printer).with_filter(filter).boxed()
     } else {
@@ -149,7 +151,12 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
         lines.with_target(false).compact().with_filter(filter).boxed()
     };
     let kept = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| KeptLog);
-    tracing_subscriber::registry().with(shown).with(kept.with_filter(EnvFilter::new(KEPT_LEVELS))).init();
+    tracing_subscriber::registry().with(shown).with(kept.with_filter(filter_of(KEPT_LEVELS))).init();
+}
+
+/// Parses one of this module's own filters.
+fn filter_of(levels: &str) -> Targets {
+    levels.parse().unwrap_or_else(|_| Targets::new().with_default(Level::WARN))
 }
 
 /// Starts to append the log of this operation to `NAME.log` in `folder`. Lines reach the kernel at once, and the disk

@@ -6,13 +6,16 @@ use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
 /// Complete commands that print without a site.
-const PRINTED: [&str; 8] = [
+const PRINTED: [&str; 11] = [
     "facts",
     "completions bash",
     "errors",
     "errors --markdown",
     "errors --json",
     "explain LF4408",
+    "handbook",
+    "handbook ERRORS",
+    "handbook --json",
     "version",
     "--version",
 ];

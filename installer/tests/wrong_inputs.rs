@@ -37,6 +37,8 @@ const WRONG: &[&str] = &[
     "explain LF4480",
     "explain lf",
     "explain nope",
+    "handbook errrors",
+    "handbook upgrade",
     "support analyze nope.tar.gz",
     "audit verify nope.jsonl --chain-only",
     "license inspect nope.license",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Folder of Debian's settings for new clusters.
 const SETTINGS: &str = "/etc/postgresql-common";
-/// Subfolder with further settings. The last file in it takes precedence.
+/// Subfolder with additional settings. The last file in it takes precedence.
 const MORE: &str = "createcluster.d";
 /// Name of the file that this program writes.
 const FILE: &str = "zz-landfall.conf";
@@ -51,7 +51,7 @@ impl NoCluster {
 }
 
 impl Drop for NoCluster {
-    /// Keeps folders in which packages have placed files since.
+    /// Keeps folders in which packages have placed files in the meantime.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
         for folder in self.made.iter().rev() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// A kind of work with requirements of its own.
+/// A kind of work with its own requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Compiling the commands themselves, which sign and hash with C code.
@@ -27,7 +27,7 @@ pub enum Work {
     Parts,
     /// Booting test machines.
     Machines,
-    /// Booting virtual machines with a kernel of their own.
+    /// Booting virtual machines with their own kernel.
     VirtualMachines,
     /// Building a release of twenty gibibytes.
     LargeRelease,

@@ -2,8 +2,8 @@
 //!
 //! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler. These make up
 //! the key. The launcher copies them into the build folder before anything else of the project is compiled. An empty
-//! build folder without an exact match takes those of a relative. A relative is a clone with the same external
-//! dependencies, whose own crates use them differently. Cargo then compiles only the few whose features differ.
+//! build folder without an exact match gets those of a relative. That is a clone with the same external dependencies,
+//! whose own crates use them differently. Cargo then compiles only the few whose features differ.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -41,8 +41,11 @@ pub const FAMILY: &str = "family";
 /// Folder in which cargo records what is fresh.
 const FINGERPRINTS: &str = ".fingerprint";
 
-/// Sections of Cargo.toml that do not affect how dependencies are built.
-const INDIFFERENT: [&str; 3] = ["[workspace.lints", "[workspace.package]", "[profile.dev.package.landfall"];
+/// Sections of Cargo.toml that do not affect how dependencies are built for development.
+const INDIFFERENT: [&str; 3] = ["[workspace.lints", "[workspace.package]", "[profile.release"];
+
+/// Start of a line about one of the project's own crates in a profile.
+const OWN_CRATE: &str = "landfall";
 
 /// Returns the folder in which cargo builds this clone.
 pub fn target_folder(clone: &Path) -> PathBuf {
@@ -153,7 +156,7 @@ pub fn bring(clone: &Path) -> Result<(), String> {
 pub struct Material {
     /// All inputs.
     pub exact: Vec<u8>,
-    /// The inputs without the project's own crates in the lock file, which list what each crate uses.
+    /// The inputs without the project's own crates in the lock file, whose entries list what each crate uses.
     pub of_family: Vec<u8>,
 }
 
@@ -189,13 +192,14 @@ fn from_outside(lock: &str) -> String {
 /// Returns the lines of Cargo.toml that affect how dependencies are built: not lints, profiles of the project's own
 /// crates, or comments.
 fn settings(manifest: &str) -> String {
-    let mut is_meant = true;
+    let (mut is_meant, mut is_profile) = (true, false);
     let mut kept = String::new();
     for line in manifest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if line.starts_with('[') {
             is_meant = !INDIFFERENT.iter().any(|section| line.starts_with(section));
+            is_profile = line.starts_with("[profile.");
         }
-        if is_meant {
+        if is_meant && !(is_profile && line.starts_with(OWN_CRATE)) {
             kept.push_str(line);
             kept.push('\n');
         }
@@ -247,8 +251,9 @@ mod tests {
     #[test]
     fn lints_and_comments_change_no_dependency() {
         let manifest = "[workspace]\nresolver = \"3\"\n# a word\n[workspace.dependencies]\na = \"1\"\n";
-        let more =
-            "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[profile.dev.package.landfall-media]\nopt-level = 1\n";
+        let more = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[profile.release]\nlto = true\n";
+        let own = "[profile.dev.package]\nlandfall-media.opt-level = 1\n";
+        assert_eq!(settings(&format!("{manifest}{own}")), format!("{}[profile.dev.package]\n", settings(manifest)));
         assert_eq!(settings(&format!("{manifest}{more}")), settings(manifest));
         for change in ["b = \"1\"\n", "[profile.dev]\nopt-level = 1\n", "[patch.crates-io]\n"] {
             assert_ne!(settings(&format!("{manifest}{change}")), settings(manifest), "{change}");
@@ -270,6 +275,6 @@ mod tests {
             }
         }
         let own = |material: &[u8]| String::from_utf8_lossy(material).contains("name = \"landfall-peer\"");
-        assert!(own(&exact) && !own(&of_family), "the project's own crates are of this clone alone");
+        assert!(own(&exact) && !own(&of_family), "the project's own crates belong to this clone only");
     }
 }

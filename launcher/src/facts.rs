@@ -1,4 +1,4 @@
-//! Facts about a machine. They contain no decisions, and a test can invent any of them.
+//! Facts about a machine. They contain no decisions, and a test can make them up.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ pub type Version = (u32, u32, u32);
 
 /// Everything that the checks read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // each is a fact for itself
+#[allow(clippy::struct_excessive_bools)] // each is a separate fact
 pub struct Facts {
     /// True if this process has root privileges.
     pub is_root: bool,
@@ -101,7 +101,7 @@ pub struct Disk {
 /// A process's access to cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cgroups {
-    /// Machines can have cgroups of their own.
+    /// Machines can have their own cgroups.
     Delegable,
     /// No version 2 hierarchy is mounted, which is needed to freeze and kill a machine.
     NoVersion2,

@@ -1,4 +1,4 @@
-//! Installs missing items with the machine's own tools: apt for packages, rustup for Rust's parts.
+//! Installs missing items with the machine's own tools: apt for packages, rustup for parts of Rust.
 
 use std::collections::BTreeSet;
 use std::process::Command;

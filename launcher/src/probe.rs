@@ -1,5 +1,5 @@
-//! Sends a small request to each package source, through the source's own client. The client's own configuration of
-//! mirrors, proxies and credentials thus applies.
+//! Sends a small request to each package source through the source's own client, and thus with the client's
+//! configuration of mirrors, proxies and credentials.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ const CRATE: &str = "cfg-if";
 
 /// The sources from which something must be downloaded.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // one per source, each for itself
+#[allow(clippy::struct_excessive_bools)] // one per source, each independent
 pub struct Sources {
     /// Cargo's source.
     pub crates: bool,
@@ -40,7 +40,7 @@ pub fn has_crates(clone: &Path) -> bool {
     command.current_dir(clone).output().map_or(false, |output| output.status.success())
 }
 
-/// Queries one source, with its files in a folder of its own. Returns None if the source answers.
+/// Queries one source, with its files in a separate folder. Returns None if the source answers.
 type Probe = fn(&Path, &Path) -> Option<UnreachableSource>;
 
 /// Tries the sources in parallel, and returns those that do not answer.
@@ -117,7 +117,7 @@ fn python(clone: &Path, folder: &Path) -> Option<UnreachableSource> {
 /// Queries the one package that the tests install.
 fn npm(_clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let folder = folder.join("npm");
-    // npm's cache of an earlier probe would answer instead of the registry.
+    // npm's cache from an earlier probe would answer instead of the registry.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).ok()?;
     let mut command = Command::new("npm");

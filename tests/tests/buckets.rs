@@ -162,7 +162,7 @@ fn assert_refused(error: &BackupError, code: Code) {
 
 #[test]
 #[ignore = "needs versitygw and restic, which `cargo xtask test --only buckets` builds and installs"]
-fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
+fn landfall_and_restic_read_bucket_copies() {
     let world = World::new();
     let (first, second) = (rows(1, 1_200_000), rows(2, 100_000));
     let saved = [world.save(19, &first), world.save(20, &second)];
@@ -201,7 +201,7 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
 
 #[test]
 #[ignore = "needs versitygw and restic, which `cargo xtask test --only buckets` builds and installs"]
-fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
+fn only_new_key_opens_bucket_copies() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 10_000));
     world.site.copy_to(saved.id, &world.create_repository()).unwrap();
@@ -217,7 +217,7 @@ fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
     assert_eq!(Repository::open(world.place(), SITE, &new).unwrap().check(&SilentProgress).unwrap(), []);
 }
 
-/// A small stream may be in the same pack, and is then named as well.
+/// A small stream may be in the same pack, and is then also named.
 fn assert_takes_the_database(damage: &str, how: &str) {
     let takes = damage.split_once(&format!("{how}: takes ")).map(|(_, takes)| takes);
     assert!(takes.is_some_and(|takes| takes.contains("postgres/database")), "{damage}");
@@ -251,7 +251,7 @@ fn damage_in_a_bucket_is_named() {
 
 #[test]
 #[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
-fn a_server_that_refuses_or_goes_away_has_a_code_and_costs_no_backup() {
+fn failing_server_costs_no_backup() {
     let mut world = World::new();
     let first = world.save(19, &rows(1, 100_000));
     world.site.copy_to(first.id, &world.create_repository()).unwrap();
@@ -282,8 +282,8 @@ fn a_server_that_refuses_or_goes_away_has_a_code_and_costs_no_backup() {
 
 #[test]
 #[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
-fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
-    let Some(disk) = on_tmpfs("a_full_server_has_a_code_and_keeps_the_last_good_copy", "size=48m") else { return };
+fn full_server_keeps_last_good_copy() {
+    let Some(disk) = on_tmpfs("full_server_keeps_last_good_copy", "size=48m") else { return };
     let world = World::with_server(|folder| {
         std::fs::create_dir_all(disk.join("buckets/backups")).unwrap();
         BucketServer::start(&disk.join("buckets"), &folder.join("beside"), None).unwrap()
@@ -305,7 +305,7 @@ fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
 
 #[test]
 #[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
-fn a_servers_certificate_comes_from_the_authority_that_the_site_names() {
+fn server_certificate_needs_named_authority() {
     let certify = |name: &str| {
         let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         (cert.pem(), signing_key.serialize_pem())
@@ -331,7 +331,7 @@ fn a_servers_certificate_comes_from_the_authority_that_the_site_names() {
 
 #[test]
 #[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
-fn an_empty_machine_takes_over_the_backups_in_a_bucket() {
+fn empty_machine_restores_bucket_backups() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 100_000));
     world.site.copy_to(saved.id, &world.create_repository()).unwrap();

@@ -2,7 +2,7 @@
 //! lose power.
 //!
 //! The parts of `cargo xtask test` with sites run them. Measurements are printed on standard error. `LANDFALL_SEED`, a
-//! number, selects other instants and other damaged bytes than the default ones.
+//! number, selects instants and damaged bytes other than the default ones.
 //!
 //! Sites run in two lanes, in the order of their names. So names of the longest tests begin early in the alphabet: a
 //! long test at the end would run while the other lane is idle.

@@ -80,7 +80,7 @@ fn descriptors(manifest: &Value) -> impl Iterator<Item = (&str, u64)> {
 }
 
 #[test]
-fn everything_is_served_with_the_digests_it_says() -> Result<()> {
+fn served_content_matches_its_digests() -> Result<()> {
     let parts = images::ensure_all()?;
     let registry = Registry::start(&parts.tree.root)?;
     let mut served = BTreeSet::new();
@@ -103,7 +103,7 @@ fn everything_is_served_with_the_digests_it_says() -> Result<()> {
 }
 
 #[test]
-fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Result<()> {
+fn killed_registry_resumes_mid_blob() -> Result<()> {
     let parts = images::ensure_all()?;
     let mut registry = Registry::start(&parts.tree.root)?;
     let model = parts.tree.references.iter().find(|reference| reference.recipe == "model").context("no model")?;
@@ -116,7 +116,7 @@ fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Resul
     let mut bytes = vec![0; 1 << 20];
     first.body.read_exact(&mut bytes)?;
     registry.kill()?;
-    // Bytes still in the kernel arrive; then the connection breaks far before the end.
+    // Bytes that are already in the kernel still arrive; then the connection breaks far before the end.
     let _ = first.body.read_to_end(&mut bytes);
     ensure!((bytes.len() as u64) < size, "the whole blob had arrived before the kill");
     let refused = get(registry.address(), &path, None).err().context("a killed registry answers")?;
@@ -132,7 +132,7 @@ fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Resul
 }
 
 #[test]
-fn the_registry_dies_with_the_thread_that_started_it() -> Result<()> {
+fn registry_dies_with_its_thread() -> Result<()> {
     let parts = images::ensure_all()?;
     let root = parts.tree.root;
     let process = std::thread::spawn(move || -> Result<u32> {
@@ -178,7 +178,7 @@ fn unpack_layer(layer: &Path) -> Result<Box<dyn Read>> {
 
 /// Parts may come from the cache, so the shipped files are checked, not their build.
 #[test]
-fn every_program_for_the_host_is_static() -> Result<()> {
+fn host_programs_are_static() -> Result<()> {
     let parts = images::ensure_all()?;
     let mut programs = vec![builds::landfall()?];
     for reference in parts.tree.references.iter().filter(|reference| !reference.image) {
@@ -197,7 +197,7 @@ fn every_program_for_the_host_is_static() -> Result<()> {
 }
 
 #[test]
-fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
+fn images_lack_build_machine_data() -> Result<()> {
     let parts = images::ensure_all()?;
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned();
     let mut seen = 0;
@@ -245,10 +245,10 @@ fn file(root: &Path, reference: &Reference, path: &str) -> Result<Vec<u8>> {
 }
 
 #[test]
-fn later_releases_have_another_image_of_the_database_whose_server_says_its_version() -> Result<()> {
+fn later_releases_have_newer_database() -> Result<()> {
     let parts = images::ensure_all()?;
     let is_database = |(reference, _): &&(String, String)| reference.contains("pgvector/pgvector:");
-    let (first, later) = parts.later.iter().find(is_database).context("later releases have no other database")?;
+    let (first, later) = parts.later.iter().find(is_database).context("later releases have the same database")?;
     let versions = postgres::server_versions(&Workshop::open()?)?;
     let mut digests = BTreeSet::new();
     for (name, version) in [first, later].into_iter().zip(&versions) {
@@ -262,7 +262,7 @@ fn later_releases_have_another_image_of_the_database_whose_server_says_its_versi
         ensure!(is_listed, "the packages of {name} do not have {version}: {package:?}");
         digests.insert(&image.digest);
     }
-    ensure!(later.ends_with(&format!("-pg{}", versions[1])), "the tag of {later} does not say {}", versions[1]);
+    ensure!(later.ends_with(&format!("-pg{}", versions[1])), "the tag of {later} does not name {}", versions[1]);
     ensure!(digests.len() == 2, "{first} and {later} are the same image");
     Ok(())
 }
@@ -280,7 +280,7 @@ fn images_of_packages_share_their_base() -> Result<()> {
 }
 
 #[test]
-fn programs_say_the_versions_of_their_tags() -> Result<()> {
+fn program_versions_match_tags() -> Result<()> {
     let parts = images::ensure_all()?;
     let tag = |repository: &str| -> Result<String> {
         let found =
@@ -311,7 +311,7 @@ fn programs_say_the_versions_of_their_tags() -> Result<()> {
 
 #[test]
 #[ignore = "takes minutes: Debian packages are unpacked and Go programs linked again"]
-fn a_second_build_gives_the_same_digests() -> Result<()> {
+fn a_second_build_repeats_all_digests() -> Result<()> {
     images::ensure_all()?;
     let workshop = Workshop::open()?;
     reproducible::check(&workshop, workshop.cache().root())

@@ -1,6 +1,6 @@
-//! The console in a real browser: headless Chromium, driven like a person drives it, with the program itself over TLS.
-//! The host is the real server of the host's API over a simulated site, whose documents are valid by the schemas. The
-//! pages that `landfall` writes for e-mail are opened from their files.
+//! The console in a real browser: headless Chromium, driven as by a user, with the program itself over TLS. The host is
+//! the real server of the host's API over a simulated site, whose documents are valid by the schemas. The pages that
+//! `landfall` writes for e-mail are opened from their files.
 //!
 //! Part "pages" of `cargo xtask test` runs them. Screenshots are stored in `target/pages`.
 
@@ -16,6 +16,7 @@ mod pages {
     mod directory;
     mod documents;
     mod gpus;
+    mod handbook;
     mod host;
     mod ingress;
     mod judge;

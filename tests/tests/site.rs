@@ -20,7 +20,7 @@ fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
 }
 
 #[test]
-fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() -> Result<()> {
+fn power_cut_loses_only_unsynced_data() -> Result<()> {
     let (_site, machine) = one_machine("cut", MachineSpec::new("node-1"))?;
     // Otherwise, the filesystem would commit its log after five seconds, which may pass here on a busy host.
     machine.run("mount -o remount,commit=600 /")?;
@@ -36,7 +36,7 @@ fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() -> Result<()> {
 }
 
 #[test]
-fn a_crash_keeps_what_was_written() -> Result<()> {
+fn crash_keeps_unsynced_files() -> Result<()> {
     let (_site, machine) = one_machine("crash", MachineSpec::new("node-1"))?;
     machine.run("echo written > /root/unsynced")?;
     machine.crash()?;
@@ -46,13 +46,13 @@ fn a_crash_keeps_what_was_written() -> Result<()> {
 }
 
 #[test]
-fn machines_start_from_a_saved_disk_and_return_to_it() -> Result<()> {
+fn machines_start_from_saved_disk() -> Result<()> {
     let folder = tempfile::tempdir_in(landfall_xtask::workspace::target_folder())?;
     let saved = {
         let (_site, machine) = one_machine("saved", MachineSpec::new("node-1"))?;
         machine.run("echo installed > /root/state && sync")?;
         let refused = SavedDisk::take(&machine, &folder.path().join("disk")).unwrap_err();
-        assert_eq!(refused.to_string(), "the disk of a machine that is on cannot be saved");
+        assert_eq!(refused.to_string(), "the disk of a running machine cannot be saved");
         machine.crash()?;
         SavedDisk::take(&machine, &folder.path().join("disk"))?
     };
@@ -73,7 +73,7 @@ fn machines_start_from_a_saved_disk_and_return_to_it() -> Result<()> {
 }
 
 #[test]
-fn power_can_be_cut_while_a_program_runs() -> Result<()> {
+fn power_cut_ends_running_program() -> Result<()> {
     let (_site, machine) = one_machine("stream", MachineSpec::new("node-1"))?;
     machine.write_file("/root/count", "#!/bin/bash\nfor n in {1..100}; do echo $n; sleep 0.1; done\n", 0o755)?;
     let mut seen = Vec::new();
@@ -95,7 +95,7 @@ fn power_can_be_cut_while_a_program_runs() -> Result<()> {
 }
 
 #[test]
-fn an_enabled_unit_starts_again_after_a_power_cut() -> Result<()> {
+fn enabled_unit_restarts_after_power_cut() -> Result<()> {
     let (_site, machine) = one_machine("unit", MachineSpec::new("node-1"))?;
     let unit = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
     machine.write_file("/etc/systemd/system/probe.service", unit, 0o644)?;
@@ -125,12 +125,12 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let plain = site.machine(MachineSpec::new("plain"))?;
     routed.boot()?;
     plain.boot()?;
-    assert_eq!(site.foreign_packets()?, [], "a machine that has just booted talks to the world");
-    assert_eq!(site.switch().asked_names()?, [""; 0], "a machine that has just booted asks for names");
+    assert_eq!(site.foreign_packets()?, [], "a newly booted machine sends packets to foreign addresses");
+    assert_eq!(site.switch().asked_names()?, [""; 0], "a newly booted machine queries foreign names");
     routed.try_run("timeout 2 getent hosts somewhere.example")?;
     let names = site.switch().asked_names()?;
     assert!(!names.is_empty() && names.iter().all(|name| name == "somewhere.example."), "{names:?}");
-    assert_eq!(site.foreign_packets()?, [], "a query to the site's own nameserver is no foreign packet");
+    assert_eq!(site.foreign_packets()?, [], "a query to the site's own nameserver counts as a foreign packet");
 
     routed.try_run("ping -c 1 -W 1 198.51.100.7")?;
     let packets = site.foreign_packets()?;
@@ -142,14 +142,14 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let packets = site.foreign_packets()?;
     assert_eq!((packets[1].destination.to_string(), packets[1].protocol.as_str()), ("203.0.113.5".into(), "udp 53"));
 
-    // Without a route, the machine itself refuses the packet, and counts it.
+    // Without a route, the machine itself rejects and counts the packet.
     let before = plain.unroutable_packets()?;
     plain.try_run("echo question > /dev/udp/203.0.113.5/53")?;
     assert!(plain.unroutable_packets()? > before, "an unroutable packet was not counted");
     assert_eq!(site.foreign_packets()?.len(), 2);
     a_forwarded_packet_is_counted(&plain)?;
 
-    // With a route onto the link itself, ARP gets no answer, and the recording shows the request.
+    // With an on-link route, ARP gets no answer, and the recording shows the request.
     plain.run("ip route add 198.51.100.0/24 dev eth0")?;
     plain.try_run("ping -c 1 -W 1 198.51.100.8")?;
     let packets = site.foreign_packets()?;
@@ -179,7 +179,7 @@ fn a_forwarded_packet_is_counted(machine: &Machine) -> Result<()> {
 }
 
 #[test]
-fn a_dead_switch_is_an_error_and_not_silence() -> Result<()> {
+fn dead_switch_is_an_error() -> Result<()> {
     let site = Site::new(&Site::unique_name("switch"))?;
     assert_eq!(site.foreign_packets()?, []);
     site.switch().process().kill(Duration::from_secs(5))?;
@@ -189,7 +189,7 @@ fn a_dead_switch_is_an_error_and_not_silence() -> Result<()> {
 }
 
 #[test]
-fn machines_reach_each_other_through_the_switch() -> Result<()> {
+fn switch_connects_machines() -> Result<()> {
     let site = Site::new(&Site::unique_name("pair"))?;
     let (one, two) = (site.machine(MachineSpec::new("one"))?, site.machine(MachineSpec::new("two"))?);
     one.boot()?;
@@ -206,7 +206,7 @@ fn machines_reach_each_other_through_the_switch() -> Result<()> {
 }
 
 #[test]
-fn nothing_of_the_host_is_inside() -> Result<()> {
+fn machine_contains_no_host_files() -> Result<()> {
     let stick = tempfile::tempdir()?;
     let (_site, machine) = one_machine("inside", MachineSpec::new("node-1").stick(stick.path()))?;
     for program in ["go", "nft", "iptables", "gcc", "cc", "python3", "cargo", "git", "curl", "docker", "containerd"] {
@@ -228,7 +228,7 @@ fn nothing_of_the_host_is_inside() -> Result<()> {
 }
 
 #[test]
-fn the_stick_is_read_only_and_can_be_taken_out() -> Result<()> {
+fn stick_is_read_only_and_removable() -> Result<()> {
     let stick = tempfile::tempdir()?;
     write(&stick.path().join("file"), "on the stick")?;
     let (_site, machine) = one_machine("stick", MachineSpec::new("node-1").stick(stick.path()))?;
@@ -241,7 +241,7 @@ fn the_stick_is_read_only_and_can_be_taken_out() -> Result<()> {
 }
 
 #[test]
-fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result<()> {
+fn difference_shows_only_planted_changes() -> Result<()> {
     let (_site, machine) = one_machine("difference", MachineSpec::new("node-1"))?;
     let difference = machine.difference_since_birth()?;
     assert!(difference.is_empty(), "after the first boot:\n{difference}");
@@ -273,7 +273,7 @@ fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result
         let found = difference.of(category).any(|change| change.item.ends_with(item));
         assert!(found, "`{plant}` does not show as {category} {item}:\n{difference}");
     }
-    // There is no nft inside, so the effect of a container's nft is produced from outside.
+    // The machine has no nft, so the effect of a container's nft is produced from outside.
     let namespace = format!("--net=/proc/{}/ns/net", machine.first()?.number);
     let planted = Command::new("nsenter").args([&namespace, "nft", "add", "table", "inet", "planted"]).status()?;
     assert!(planted.success());
@@ -287,7 +287,7 @@ fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result
 }
 
 #[test]
-fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
+fn killed_caller_leaves_nothing() -> Result<()> {
     let (_living, machine) = one_machine("living", MachineSpec::new("node-1"))?;
     let name = Site::unique_name("killed");
     let mut caller =
@@ -394,7 +394,7 @@ impl Drop for Maker {
 }
 
 #[test]
-fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() -> Result<()> {
+fn next_site_restores_host_settings() -> Result<()> {
     // The disk template exists afterwards.
     Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
     // No site of the default cache may start now, because it would record the changed setting as the host's own.
@@ -413,7 +413,7 @@ fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() 
 
     let listed = String::from_utf8(other.xtask(&["list"]).output()?.stdout)?;
     ensure!(listed.contains(&living) && !listed.contains(&killed), "{listed}");
-    assert_eq!(shared_setting()?, changed, "the host's setting was restored while a site lives");
+    assert_eq!(shared_setting()?, changed, "the host's setting was restored while a site was running");
     drop(living_maker);
 
     let _next_maker = other.site(&next)?;
@@ -422,7 +422,7 @@ fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() 
 }
 
 #[test]
-fn an_interrupted_maker_leaves_no_disk_behind() -> Result<()> {
+fn interrupted_creator_leaves_no_disk() -> Result<()> {
     // The disk template exists afterwards.
     Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
     let (other, name) = (OtherCache::new()?, Site::unique_name("interrupted"));
@@ -436,7 +436,7 @@ fn an_interrupted_maker_leaves_no_disk_behind() -> Result<()> {
 }
 
 #[test]
-fn a_kept_site_outlives_its_maker_and_is_used_from_the_command_line() -> Result<()> {
+fn kept_site_outlives_its_creator() -> Result<()> {
     let name = Site::unique_name("kept");
     let xtask = |arguments: &[&str]| -> Result<(Option<i32>, String)> {
         let output = Command::new(builds::xtask()).arg("site").args(arguments).output()?;
@@ -474,7 +474,7 @@ impl Drop for TakeDown {
 }
 
 #[test]
-fn a_boot_takes_seconds() -> Result<()> {
+fn machine_boots_in_seconds() -> Result<()> {
     let (_site, machine) = one_machine("fast", MachineSpec::new("node-1"))?;
     machine.crash()?;
     let start = Instant::now();

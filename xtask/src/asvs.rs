@@ -87,7 +87,7 @@ const ITEMS: [(&str, &[u8]); 75] = [
 /// Prefixes of rows that name no test.
 const REASONS: [&str; 4] = ["by construction: ", "document: ", "not applicable: ", "open: "];
 
-/// Suffixes of open items: the person who decides whether the existing protection is enough.
+/// Suffixes of open items: the party that decides whether the existing protection is enough.
 const DECIDES: [&str; 5] = [
     ". Landfall decides",
     ". The vendor decides",

@@ -1,5 +1,5 @@
 //! A certificate authority made with openssl, and a certificate that it issues for servers on loopback.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;

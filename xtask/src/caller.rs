@@ -67,7 +67,7 @@ pub fn called_components() -> impl Iterator<Item = &'static str> {
     CALLED.into_iter().map(|(component, ..)| component)
 }
 
-/// Starts the caller as a pod in its own namespace, which no policy keeps from a component. The assistant's namespace
+/// Starts the caller as a pod in its own namespace, which no policy bars from a component. The assistant's namespace
 /// may call only the package index.
 pub fn start(machine: &Machine) -> Result<()> {
     let image = administer(machine, IMAGE)?.stdout;

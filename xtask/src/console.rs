@@ -46,7 +46,7 @@ impl Console {
         })
     }
 
-    /// Sends a request with the host's curl and these further arguments, in the machine's own network. Returns the
+    /// Sends a request with the host's curl and these additional arguments, in the machine's own network. Returns the
     /// status code and the body.
     pub fn ask(&self, machine: &Machine, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
         self.ask_from(machine, machine, path, arguments)

@@ -17,7 +17,7 @@ pub struct Publisher {
 impl Publisher {
     /// Prepares cosign with a temporary home folder, so that it stores nothing elsewhere.
     pub fn open() -> Result<Self> {
-        let home = tempfile::tempdir().context("cannot make a home folder for cosign")?;
+        let home = tempfile::tempdir().context("cannot create a home folder for cosign")?;
         Ok(Self { program: images::ensure_cosign()?, home })
     }
 
@@ -63,7 +63,7 @@ pub struct CosignVerifier {
 impl CosignVerifier {
     /// Extracts a head, or the first part of a bundle.
     pub fn head(path: &Path) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a folder for a head")?;
+        let folder = tempfile::tempdir().context("cannot create a folder for a head")?;
         // tar reports an unexpected end of the archive, because a head is only its beginning. All of it has been
         // extracted by then.
         let mut tar = Command::new("tar");

@@ -21,7 +21,7 @@ const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Number of names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
-/// Copies cached dependencies into this clone's build folder, once. Without them, they are compiled.
+/// Copies cached dependencies into this clone's build folder, once. Without cached ones, they are compiled.
 pub fn bring() {
     if let Err(error) = kept::bring(&workspace::root()) {
         printer::note(format!("dependencies are compiled, since the cache could not be used: {error}"));
@@ -70,7 +70,7 @@ impl Keeper {
                     copy(&self.build.folder_of(build).join(part), &folder.join(build).join(part), &own)?;
                 }
             }
-            std::fs::write(folder.join(FAMILY), &self.build.family).context("cannot write whose relative the entry is")
+            std::fs::write(folder.join(FAMILY), &self.build.family).context("cannot write the family of the entry")
         })?;
         // Dependencies from the cache need not be copied again.
         self.build.mark(kind).map_err(Error::msg)
@@ -108,7 +108,7 @@ fn own_targets() -> Result<Vec<String>> {
     let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
     let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
     let names = packages.iter().chain(targets).filter_map(|named| named["name"].as_str());
-    // The launcher is a workspace of its own, and belongs to this clone like the other crates.
+    // The launcher is a separate workspace, but belongs to this clone like the other crates.
     Ok(names.chain(["landfall-launcher"]).map(|name| name.replace('_', "-")).collect())
 }
 
@@ -144,7 +144,7 @@ mod tests {
         first.keep(WITH_TESTS).unwrap();
         first.keep(FOR_GLIBC).unwrap();
         let second = Build { target: folder.path().join("second"), ..first.build };
-        // Artifacts from before were built against other dependencies.
+        // Older artifacts were built against other dependencies.
         let (earlier, own) = (second.folder_of("target"), ".fingerprint/landfall-fedcba9876543210");
         std::fs::create_dir_all(earlier.join(own)).unwrap();
         second.bring(&cache).unwrap();
@@ -179,7 +179,7 @@ mod tests {
         let (used, found) = second("used", "of both");
         std::fs::create_dir_all(used.folder_of("target").join(".fingerprint")).unwrap();
         used.bring(&cache).unwrap();
-        assert!(!found.exists(), "what a clone has built is not built again for another's");
+        assert!(!found.exists(), "a clone's build is not repeated for another clone");
     }
 
     #[test]

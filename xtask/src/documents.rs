@@ -15,14 +15,14 @@ pub fn read(text: &str) -> Result<Value> {
 /// Fails unless a document is valid by the schema of its kind.
 pub fn check(document: &Value) -> Result<()> {
     let kind = document["kind"].as_str().with_context(|| format!("a document does not say what it is: {document}"))?;
-    ensure!(kind.chars().all(char::is_alphanumeric), "{kind} is no kind of document");
+    ensure!(kind.chars().all(char::is_alphanumeric), "{kind} is not a kind of document");
     let file = workspace::root().join("docs/schemas").join(format!("{kind}.json"));
     let text = std::fs::read_to_string(&file).with_context(|| format!("{kind} has no schema"))?;
     let schema = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
     let validator = jsonschema::validator_for(&schema).with_context(|| format!("{} is no schema", file.display()))?;
     let problems: Vec<_> = validator.iter_errors(document).map(|error| error.to_string()).collect();
     if !problems.is_empty() {
-        bail!("a document of the kind {kind} is not what its schema says: {}\n{document:#}", problems.join("; "));
+        bail!("a document of the kind {kind} does not match its schema: {}\n{document:#}", problems.join("; "));
     }
     Ok(())
 }
@@ -42,8 +42,8 @@ pub fn status(code: Option<i64>, text: &str) -> Result<Value> {
         Some("stuck") => 6,
         other => bail!("status reports {other:?}: {status:#}"),
     };
-    ensure!(code == Some(expected), "status ended with {code:?} and not with {expected}: {status:#}");
-    ensure!((status["ready"] == true) == (expected == 0), "the code says otherwise than the report: {status:#}");
+    ensure!(code == Some(expected), "status ended with {code:?}, not with {expected}: {status:#}");
+    ensure!((status["ready"] == true) == (expected == 0), "the exit code contradicts the report: {status:#}");
     Ok(status)
 }
 
@@ -59,10 +59,10 @@ mod tests {
         check(&progress).unwrap();
         let later = json!({ "kind": "progress", "schema": 2, "event": "phaseDone" });
         for (document, said) in [
-            (later, "a document of the kind progress is not what its schema says"),
+            (later, "a document of the kind progress does not match its schema"),
             // It lacks everything.
-            (json!({ "kind": "status", "schema": 1 }), "a document of the kind status is not what its schema says"),
-            (json!({ "kind": "../schemas/status", "schema": 1 }), "../schemas/status is no kind of document"),
+            (json!({ "kind": "status", "schema": 1 }), "a document of the kind status does not match its schema"),
+            (json!({ "kind": "../schemas/status", "schema": 1 }), "../schemas/status is not a kind of document"),
             (json!({ "schema": 1 }), "a document does not say what it is"),
         ] {
             let error = check(&document).unwrap_err().to_string();

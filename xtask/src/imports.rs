@@ -41,7 +41,7 @@ impl Imports {
         Ok(Self(imports))
     }
 
-    /// Knots: groups of modules of which each reaches each other one.
+    /// Knots: groups of modules in which each module reaches every other one.
     pub fn knots(&self) -> Vec<BTreeSet<&str>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> =
             self.0.keys().map(|module| (module.as_str(), self.reached_from(module))).collect();
@@ -147,9 +147,9 @@ impl Walk {
         at + 3
     }
 
-    /// Walks over a `use` tree; `before` are the names before it.
+    /// Walks over a `use` tree; `before` are the names that precede it.
     fn use_tree(&mut self, tokens: &[TokenTree], mut at: usize, module: &[String], before: &[String]) -> usize {
-        // `use<'a>` in a type names lifetimes.
+        // `use<'a>` in a type captures lifetimes.
         if matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == '<') {
             return at;
         }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_in_both_directions_are_a_knot() {
+    fn mutual_imports_are_a_knot() {
         let tied = imports(&[
             ("lib.rs", "mod a; mod b; mod c; pub use a::A;"),
             ("a.rs", "use crate::b::{self, B}; pub struct A;"),

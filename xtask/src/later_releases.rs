@@ -1,6 +1,6 @@
-//! Later releases of the starter, written from its definition and from `tests/releases`: one that works, one whose
-//! database destroys its data and never starts, and one whose canary does not pass its proof.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! Later releases of the starter, written from its definition and from `tests/releases`. One works, one has a database
+//! that destroys its data and never starts, and one has a canary that fails its proof.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ const BROKEN_SECONDS: u32 = 40;
 /// Seconds after which the database with the failing migration counts as failed: time to start, and for writes.
 const HALF_SECONDS: u32 = 75;
 
-/// A component that only the later releases have. It writes to a volume of its own without pause.
+/// A component that only the later releases have. It continuously writes to its own volume.
 const BULLETIN: &str = "
   - name: bulletin
     manifests: BASE/bulletin
@@ -50,7 +50,8 @@ const PROOF: &str = "
     request: {service: bulletin, port: 80, path: /, expect: {status: 200}}
 ";
 
-/// Canary of the cluster's nameserver in 1.1.0: two of its pods serve at a time, and the new one is asked for metrics.
+/// Canary of the cluster's nameserver in 1.1.0: two of its pods serve at a time, and the new one is queried for
+/// metrics.
 const CANARY: &str = "
     canary: {workload: Deployment/coredns, proofs: [nameserver], soakSeconds: 6}
 ";
@@ -63,7 +64,7 @@ const CANARY_PROOF: &str = "
     request: {service: kube-dns, port: 9153, path: /metrics, expect: {body: {contains: 'coredns_build_info'}}}
 ";
 
-/// Writes the definitions below a folder; returns the folder of each with its name: `next`, `broken` and `unproved`.
+/// Writes the definitions below a folder; returns each one's folder with its name: `next`, `broken` and `unproved`.
 pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
     let releases = [("next", next()?), ("broken", broken_release()?), ("unproved", unproved_release()?)];
     let [next, broken, unproved] =
@@ -88,7 +89,7 @@ const GPU_TOOLS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Writes the definition of 1.0.1 below a folder, and returns its folder. It differs from 1.0.0 only by its node pack,
+/// Writes the definition of 1.0.1 below a folder, and returns its folder. It differs from 1.0.0 only in its node pack,
 /// with later parts and NVIDIA's tools.
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
     let text = replace_once(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
@@ -96,7 +97,7 @@ pub fn define_node(folder: &Path) -> Result<PathBuf> {
     write_definition(folder, "node", &resolve_paths(&text))
 }
 
-/// Writes the definition of 1.4.0 below a folder, whose migration fails half-way; returns its folder.
+/// Writes the definition of 1.4.0, whose migration fails halfway, below a folder; returns its folder.
 pub fn define_half(folder: &Path) -> Result<PathBuf> {
     write_definition(folder, "half", &half()?)
 }
@@ -107,8 +108,9 @@ const LICENSED: &str = "    needs: [dns, storage, console]
     licenseCheck: [init, sidecar]
 ";
 
-/// Writes the definitions of two releases below a folder, and returns each folder with its name. They have one more
-/// component, whose pods ask for the limits of the license. The second release is 1.1.0 and does not differ otherwise.
+/// Writes the definitions of two releases below a folder, and returns each folder with its name. They have an
+/// additional component, whose pods ask for the limits of the license. The second release is 1.1.0, and is otherwise
+/// identical.
 pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     let asking = replace_once(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
     let text = with_component(&starter()?, &asking)?;
@@ -119,7 +121,7 @@ pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
 }
 
 /// Fields that make the component ask a site for a password, and for a certificate with its key. The component counts
-/// as failed after two minutes: a slow host needs a part of that, and the test waits for one failure.
+/// as failed after two minutes: a slow host needs part of that, and the test waits for one failure.
 const GIVEN: &str = "    needs: [dns, storage]
     readySeconds: 120
     siteSecrets:
@@ -131,8 +133,8 @@ const GIVEN: &str = "    needs: [dns, storage]
         value: {tls: {}}
 ";
 
-/// Writes the definition of a release below a folder, and returns its folder. It has one more component, which asks the
-/// site for secrets.
+/// Writes the definition of a release below a folder, and returns its folder. It has an additional component, which
+/// asks the site for secrets.
 pub fn define_given(folder: &Path) -> Result<PathBuf> {
     let asking = replace_once(BULLETIN, "    needs: [dns, storage, postgres]\n", GIVEN)?;
     let asking = replace_once(&asking, "BASE/bulletin\n", "BASE/bulletin-given\n")?;
@@ -140,7 +142,7 @@ pub fn define_given(folder: &Path) -> Result<PathBuf> {
     write_definition(folder, "given", &resolve_paths(&text))
 }
 
-/// The beginnings of references: what later releases have in another version.
+/// Prefixes of the references that later releases have in another version.
 const RUNTIME: &str = "github.com/containerd/containerd:";
 const DATABASE: &str = "docker.io/pgvector/pgvector:";
 const MODEL: &str = "huggingface.co/sentence-transformers/all-minilm-l6-v2:";
@@ -183,7 +185,7 @@ const REMOVED: [(&str, &str); 3] = [
     ("  - name: key\n", "  - name: names\n"),
 ];
 
-/// The memory that the database may use where the site sets nothing, in 1.0.0 and in 1.1.0.
+/// The memory that the database may use if the site sets nothing, in 1.0.0 and in 1.1.0.
 pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 
 /// Returns the definition of 1.1.0. Its database has a later minor version, more memory, and a job that changes the
@@ -208,8 +210,8 @@ fn next() -> Result<String> {
     Ok(resolve_paths(&text))
 }
 
-/// Returns the definition of 1.2.0, whose migration destroys the database. It never starts then, which is known after
-/// less than a minute.
+/// Returns the definition of 1.2.0, whose migration destroys the database. The database never starts then, which is
+/// known in less than a minute.
 fn broken_release() -> Result<String> {
     failing("version: 1.2.0\ncounter: 3\n", "postgres-broken", BROKEN_SECONDS)
 }
@@ -219,7 +221,8 @@ fn half() -> Result<String> {
     failing("version: 1.4.0\ncounter: 5\n", "postgres-half", HALF_SECONDS)
 }
 
-/// Returns 1.1.0 under another version, with the database of a folder, which counts as failed after this many seconds.
+/// Returns 1.1.0 under another version, with the database from a folder, which counts as failed after this many
+/// seconds.
 fn failing(version: &str, folder: &str, seconds: u32) -> Result<String> {
     let text = replace_once(&next()?, "version: 1.1.0\ncounter: 2\n", version)?;
     let database = format!("/{folder}\n    readySeconds: {seconds}\n    namespace: postgres\n");
@@ -236,7 +239,7 @@ pub fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns the definition of 1.3.0, whose nameserver answers otherwise than the release promises, as its canary finds.
+/// Returns the definition of 1.3.0, whose nameserver violates the release's promise, as its canary finds.
 fn unproved_release() -> Result<String> {
     let text = replace_once(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
     let text = replace_once(&text, "/dns-next\n", "/dns-unproved\n")?;
@@ -248,7 +251,7 @@ fn starter() -> Result<String> {
     Ok(std::fs::read_to_string(workspace::root().join("releases/starter/release.yaml"))?)
 }
 
-/// A definition with one component more, the last one.
+/// A definition with an additional component at the end.
 fn with_component(text: &str, component: &str) -> Result<String> {
     replace_once(text, "\nvalues:\n", &format!("{component}\nvalues:\n"))
 }
@@ -260,11 +263,11 @@ fn resolve_paths(text: &str) -> String {
 }
 
 fn replace_once(text: &str, from: &str, to: &str) -> Result<String> {
-    ensure!(text.matches(from).count() == 1, "the starter release has {from:?} not once");
+    ensure!(text.matches(from).count() == 1, "the starter release does not have {from:?} exactly once");
     Ok(text.replacen(from, to, 1))
 }
 
-/// Without what begins with the line `first` and ends before the line `next`.
+/// Removes the text that begins with the line `first` and ends before the line `next`.
 fn without(text: &str, first: &str, next: &str) -> Result<String> {
     let (before, rest) = text.split_once(first).with_context(|| format!("the starter release lacks {first:?}"))?;
     let (_, after) = rest.split_once(next).with_context(|| format!("{next:?} does not follow {first:?}"))?;

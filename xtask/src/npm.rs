@@ -1,6 +1,6 @@
 //! npm packages for the tests, in the cache: one version of each, as pinned by the lock file of its folder. They are
 //! neither shipped nor stored in this repository.
-#![expect(clippy::disallowed_methods, reason = "files of a tool, which are fetched again when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of a tool, fetched again when lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -41,7 +41,7 @@ pub fn run_pod(machine: &Machine, name: &str, spec: &Value) -> Result<String> {
     if let Err(error) = admin_output(machine, &format!("kubectl --namespace default wait {ends} pod/{name}")) {
         let described = admin_output(machine, &format!("kubectl --namespace default describe pod {name}"))?;
         let said = administer(machine, &format!("kubectl --namespace default logs {name}"))?.stdout;
-        return Err(error.context(format!("the pod {name} did not end well:\n{described}\n{said}")));
+        return Err(error.context(format!("the pod {name} failed:\n{described}\n{said}")));
     }
     let said = admin_output(machine, &format!("kubectl --namespace default logs {name}"))?;
     admin_output(machine, &format!("kubectl --namespace default delete pod {name}"))?;

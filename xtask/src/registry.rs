@@ -1,6 +1,6 @@
 //! A real registry on loopback: CNCF distribution over a finished tree, read-only, or over a folder to which images can
 //! be pushed.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::io::Write;
@@ -72,7 +72,7 @@ impl Registry {
             access,
             writable,
             program,
-            folder: tempfile::tempdir().context("cannot make a folder for the registry")?,
+            folder: tempfile::tempdir().context("cannot create a folder for the registry")?,
             child: None,
         };
         registry.run()?;

@@ -15,7 +15,7 @@ use crate::site::{ProcessId, tool};
 use crate::source::Source;
 use crate::workspace;
 
-/// Name of a command with a row of its own.
+/// Name of a command with a separate row.
 pub const DEMO: &str = "cargo xtask demo";
 /// See [`DEMO`].
 pub const DEMO_UPGRADE: &str = "cargo xtask demo --upgrade";
@@ -47,7 +47,7 @@ impl Temperature {
     }
 }
 
-/// Returns the running time of the command that a person typed, including compilation: this program has replaced that
+/// Returns the running time of the command that a user typed, including compilation: this program has replaced that
 /// command in its process.
 pub fn elapsed() -> Result<Duration> {
     ProcessId::own()?.age()

@@ -40,7 +40,7 @@ impl SeededNumbers {
 
 /// Returns the seed in the variable. Fails if it is not a number, instead of using the default seed.
 fn seed_of(text: Option<&str>) -> Result<u64> {
-    text.map_or(Ok(USUAL), |text| text.trim().parse().with_context(|| format!("{VARIABLE}={text} is no number")))
+    text.map_or(Ok(USUAL), |text| text.trim().parse().with_context(|| format!("{VARIABLE}={text} is not a number")))
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
     fn non_numeric_seed_is_refused() {
         assert_eq!(seed_of(None).unwrap(), USUAL);
         assert_eq!(seed_of(Some("7")).unwrap(), 7);
-        assert_eq!(seed_of(Some("seven")).unwrap_err().to_string(), "LANDFALL_SEED=seven is no number");
+        assert_eq!(seed_of(Some("seven")).unwrap_err().to_string(), "LANDFALL_SEED=seven is not a number");
         assert_eq!(seed_of(Some("")).unwrap_err().to_string(), "LANDFALL_SEED= is no number");
     }
 }

@@ -24,7 +24,7 @@ impl Source {
     /// Reads the state of the tree with this root.
     pub fn of(root: &Path) -> Result<Self> {
         let git = |arguments: &[&str]| tool::output(Command::new("git").args(arguments).current_dir(root));
-        // Sources may lack their history.
+        // An archive of the sources has no history.
         let Ok(commit) = git(&["rev-parse", "--short", "HEAD"]) else {
             return Ok(Self { commit: "an unknown commit".to_owned(), changes: String::new() });
         };

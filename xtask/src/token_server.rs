@@ -41,7 +41,7 @@ pub struct TokenServer {
 impl TokenServer {
     /// Serves on a free port of 127.0.0.1, with its own key.
     pub fn start(limit: Limit) -> Result<Self> {
-        let folder = Arc::new(tempfile::tempdir().context("cannot make a folder for the token server")?);
+        let folder = Arc::new(tempfile::tempdir().context("cannot create a folder for the token server")?);
         let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "2", "-subj", "/CN=tokens"])
@@ -112,7 +112,7 @@ fn scope(line: &str) -> Result<Vec<String>> {
     // Decodes only the characters of a scope that a client must escape.
     let scope = scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",");
     let parts: Vec<String> = scope.splitn(3, ':').map(str::to_owned).collect();
-    ensure!(parts.len() == 3, "the scope {scope} has not three parts");
+    ensure!(parts.len() == 3, "the scope {scope} does not have three parts");
     Ok(parts)
 }
 

@@ -1,5 +1,5 @@
 //! Additional cargo tools in pinned versions: from a package if one contains the program, else built once per machine.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -10,10 +10,10 @@ use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::{builds, documents, images, workspace};
 
-/// The password of the development keys of tests and demo; it is public, as they are.
+/// The password of the development keys of tests and demo; like the keys, it is public.
 pub const KEY_PASSWORD: &str = "development";
 
-/// The folder of the cache with the content store that all vendors of this machine share.
+/// The folder of the cache with the content store that all vendors on this machine share.
 pub const VENDOR_STORE: &str = "vendor-store";
 
 /// The list of assembled images, from the project's root.
@@ -29,8 +29,8 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// Builds `landfall` and the real parts, serves them, and makes a development key in the folder unless there is
-    /// one. The content store is shared by all vendors of this machine, so a rebuild pulls nothing.
+    /// Builds `landfall` and the real parts, serves them, and creates a development key in the folder unless there is
+    /// one. The content store is shared by all vendors on this machine, so a rebuild pulls nothing.
     pub fn open(folder: &Path) -> Result<Self> {
         Self::with_store(folder, &cache_root()?.join(VENDOR_STORE))
     }
@@ -51,7 +51,7 @@ impl Vendor {
         Self::with_registry(folder, store, landfall, &parts.binaries, registry)
     }
 
-    /// Makes a vendor from existing parts: `landfall`, the folder of `kubectl`, and a running registry.
+    /// Creates a vendor from existing parts: `landfall`, the folder of `kubectl`, and a running registry.
     pub fn with_registry(
         folder: &Path,
         store: &Path,
@@ -69,7 +69,7 @@ impl Vendor {
         Ok(vendor)
     }
 
-    /// Pulls what has a name of this host from another registry.
+    /// Pulls content under this host's name from another registry.
     #[expect(clippy::disallowed_methods, reason = "a file of the test bench, recreated at each start")]
     pub fn mirror(&self, host: &str, registry: &Registry) -> Result<()> {
         let path = self.registries_file();
@@ -89,7 +89,7 @@ impl Vendor {
         &self.landfall
     }
 
-    /// Folder of the node pack's programs, `kubectl` among them.
+    /// Folder of the node pack's programs, including `kubectl`.
     pub fn binaries(&self) -> &Path {
         &self.binaries
     }
@@ -128,12 +128,12 @@ impl Vendor {
         command
     }
 
-    /// Runs `landfall`, which must succeed, its messages passed through.
+    /// Runs `landfall` with its messages passed through. Fails if it fails.
     pub fn run(&self, arguments: &[&str]) -> Result<()> {
         workspace::run(self.command(arguments).stdout(std::process::Stdio::null()))
     }
 
-    /// Runs `landfall --json`, which must succeed, and reads its report.
+    /// Runs `landfall --json`, and reads its report. Fails if it fails.
     pub fn report(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.command(arguments).arg("--json").stderr(std::process::Stdio::inherit()).output()?;
         ensure!(output.status.success(), "landfall {} ended with {}", arguments.join(" "), output.status);
@@ -145,14 +145,15 @@ impl Vendor {
         self.lock_with(release, &workspace::root().join(CHECKED_IN_LOCK))
     }
 
-    /// Like [`lock`](Self::lock), with the selected parts of a later release, and with entries of further artifacts.
+    /// Like [`lock`](Self::lock), with the selected parts of a later release, and with entries for additional
+    /// artifacts.
     #[expect(clippy::disallowed_methods, reason = "a file of the tests, which ends with them")]
     pub fn lock_with_later(&self, release: &Path, is_wanted: impl Fn(&str) -> bool, artifacts: &str) -> Result<()> {
         let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))? + artifacts;
         for (reference, later) in images::ensure_all()?.later.into_iter().filter(|(reference, _)| is_wanted(reference))
         {
             let line = |reference: &str| format!("reference: {reference}\n");
-            ensure!(text.matches(&line(&reference)).count() == 1, "the lock has {reference} not once");
+            ensure!(text.matches(&line(&reference)).count() == 1, "the lock does not have {reference} exactly once");
             text = text.replace(&line(&reference), &line(&later));
         }
         let path = self.folder.join("later.lock");
@@ -175,7 +176,7 @@ impl Vendor {
         self.run(&arguments)
     }
 
-    /// The arguments of `landfall build` for a release, with additional ones.
+    /// Returns the arguments of `landfall build` for a release, with additional ones.
     pub fn build_arguments(&self, release: &Path, output: &Path, more: &[&str]) -> Vec<String> {
         let (keys, kubectl) = (self.keys(), self.binaries.join("kubectl"));
         let mut arguments = vec!["build".to_owned(), text(release)];

@@ -95,6 +95,8 @@ pub const RULES: &[Rule] = &[
     get("/health", Need::Open),
     get("/health/live", Need::Open),
     get("/assets/{name}", Need::Open),
+    get("/handbook", Need::Open),
+    get("/handbook/{*name}", Need::Open),
     get("/sign-in", Need::Form),
     post("/sign-in", Need::Form),
     get("/sign-in/directory", Need::Form),

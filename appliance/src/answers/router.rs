@@ -98,7 +98,7 @@ fn no_answer_response(error: &HostError) -> Response {
 }
 
 fn refusal_response(status: StatusCode, code: Code, title: String) -> Response {
-    let (code, hint) = (Some(code.id.to_owned()), Some(code.fix.to_owned()));
+    let (code, hint) = (Some(code.into()), Some(code.fix.to_owned()));
     let problem = Problem { status: status.as_u16(), title, detail: None, code, hint };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, PROBLEM)], body).into_response()

@@ -79,7 +79,7 @@ async fn ask_host(
     }
     let planned = if let Intent::Plan(change) = &intent { Some(change.clone()) } else { None };
     let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let wish = intent.wish(Requester { request, by, correlation, first });
+    let wish = intent.request(Requester { request, by, correlation, first });
     let asked = match context.site.hand_over(&wish).await {
         Ok(asked) => asked,
         Err(error) => {
@@ -133,7 +133,9 @@ async fn record_end(
                 note(&context, &author, Event::done(became, &object).with(&id)).await
             }
             Ok(Some(Request { state: RequestState::Failed, problem, .. })) => {
-                let why = problem.map(|problem| format!("{}: {}", problem.code.unwrap_or_default(), problem.title));
+                let why = problem.map(|problem| {
+                    format!("{}: {}", problem.code.map(String::from).unwrap_or_default(), problem.title)
+                });
                 note(&context, &author, Event::refused(became, &object, &why.unwrap_or_default())).await
             }
             Ok(None) => return,

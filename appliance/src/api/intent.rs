@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use landfall_peer::{AbortWish, ApprovedWish, LookWish, PlanWish, Requester, SupportWish, is_backup_time};
+use landfall_peer::{
+    AbortRequest, ApprovedRequest, LookRequest, PlanRequest, Requester, SupportRequest, is_backup_time,
+};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::approval::ApprovedPlan;
-use crate::host::{Change, DataFate, Wish};
+use crate::host::{Change, ChangeRequest, DataFate};
 use crate::refusal::Refusal;
 
 /// Maximum length of a change's part in the audit log, in characters.
@@ -89,21 +91,21 @@ impl Intent {
         if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
     }
 
-    pub(super) fn wish(self, asking: Requester) -> Wish {
+    pub(super) fn request(self, asking: Requester) -> ChangeRequest {
         match self {
-            Self::Look => Wish::Look(LookWish { asking }),
-            Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),
+            Self::Look => ChangeRequest::Look(LookRequest { asking }),
+            Self::Plan(change) => ChangeRequest::Plan(PlanRequest { asking, change }),
             Self::Approve { change, approved, confirm } => {
-                let wish_of = match &change {
-                    Change::Upgrade { .. } => Wish::Upgrade,
-                    Change::Rollback { .. } => Wish::RollBack,
-                    Change::Restore { .. } => Wish::Restore,
-                    Change::Configure { .. } => Wish::Configure,
+                let request_of = match &change {
+                    Change::Upgrade { .. } => ChangeRequest::Upgrade,
+                    Change::Rollback { .. } => ChangeRequest::RollBack,
+                    Change::Restore { .. } => ChangeRequest::Restore,
+                    Change::Configure { .. } => ChangeRequest::Configure,
                 };
-                wish_of(ApprovedWish { asking, change, plan: approved.plan().to_owned(), confirm })
+                request_of(ApprovedRequest { asking, change, plan: approved.plan().to_owned(), confirm })
             }
-            Self::Abort(operation) => Wish::Abort(AbortWish { asking, operation }),
-            Self::Collect(hours) => Wish::Support(SupportWish { asking, hours }),
+            Self::Abort(operation) => ChangeRequest::Abort(AbortRequest { asking, operation }),
+            Self::Collect(hours) => ChangeRequest::Support(SupportRequest { asking, hours }),
         }
     }
 }

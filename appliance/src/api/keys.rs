@@ -99,10 +99,10 @@ pub async fn list(State(context): State<Context>) -> Result<Json<List<KeyItem>>,
 pub async fn create(
     State(context): State<Context>,
     caller: Caller,
-    Body(wish): Body<Create>,
+    Body(request): Body<Create>,
 ) -> Result<(StatusCode, Json<KeyItem>), Refusal> {
-    let scopes = wish.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
-    let new = NewKey { label: wish.label, scopes, days: wish.days };
+    let scopes = request.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
+    let new = NewKey { label: request.label, scopes, days: request.days };
     let (key, text) = make_key(&context, &caller.author(), &caller.session()?.user, new).await?;
     Ok((StatusCode::CREATED, Json(KeyItem::new(key, Some(text)))))
 }

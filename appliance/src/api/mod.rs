@@ -107,7 +107,7 @@ fn plain(why: &str) -> String {
             said.push(word);
             continue;
         }
-        // The name follows, such as `Create` or `Wish::Plan`, sometimes followed by a punctuation mark.
+        // The name follows, such as `Create` or `ChangeRequest::Plan`, sometimes followed by a punctuation mark.
         let name = words.next().unwrap_or_default();
         let sign = name.trim_start_matches(|letter: char| letter.is_alphanumeric() || matches!(letter, ':' | '_'));
         said.push(match (word, sign) {

@@ -150,9 +150,9 @@ pub async fn list_users(State(context): State<Context>) -> Result<Json<List<User
 pub async fn create(
     State(context): State<Context>,
     caller: Caller,
-    Body(wish): Body<Create>,
+    Body(request): Body<Create>,
 ) -> Result<(StatusCode, Json<UserItem>), Refusal> {
-    let made = create_user(&context, &caller.author(), &wish.name, wish.role, &wish.password).await?;
+    let made = create_user(&context, &caller.author(), &request.name, request.role, &request.password).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
@@ -180,9 +180,9 @@ pub async fn change(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Body(wish): Body<Change>,
+    Body(request): Body<Change>,
 ) -> Result<StatusCode, Refusal> {
-    let change = UserChange { role: wish.role, password: wish.password.as_deref(), disabled: wish.disabled };
+    let change = UserChange { role: request.role, password: request.password.as_deref(), disabled: request.disabled };
     if change.role.is_none() && change.password.is_none() && change.disabled.is_none() {
         return Err(Refusal::Invalid("give role, password, disabled or several of them".to_owned()));
     }

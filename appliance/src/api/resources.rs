@@ -76,7 +76,7 @@ mod tests {
     fn only_a_name_that_none_has_is_unknown() {
         let refused = |code: &str| {
             let title = "the release has no component x".to_owned();
-            let code = Some(code.to_owned());
+            let code = Some(code.into());
             HostError::from(Problem { status: 400, title, detail: None, code, hint: None })
         };
         assert!(is_unknown(&refused(codes::UNKNOWN_COMPONENT.id)));

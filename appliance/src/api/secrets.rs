@@ -4,7 +4,8 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request, State};
-use landfall_peer::{KeptSecret, SECRET_BYTES, SecretWish};
+use landfall_documents::settings::{SecretSetting, SiteSettings};
+use landfall_peer::{KeptSecret, SECRET_BYTES, SecretRequest};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,7 +13,7 @@ use super::changes::host_name_of;
 use super::site::note_outcome;
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{SecretSetting, Settings, Topic};
+use crate::host::Topic;
 use crate::refusal::Refusal;
 
 /// New value of a secret. The type has no `Debug`, so that the value reaches no log.
@@ -73,7 +74,7 @@ pub async fn give(
 
 /// Returns the host's listing of a secret. Names that the release does not declare reach neither host nor audit log.
 pub async fn known_secret(context: &Context, name: &str) -> Result<SecretSetting, Refusal> {
-    let settings = context.site.read::<Settings>(Topic::Settings).await?;
+    let settings = context.site.read::<SiteSettings>(Topic::Settings).await?;
     let secrets = settings.map(|settings| settings.secrets).unwrap_or_default();
     let found = secrets.into_iter().find(|secret| secret.name == name);
     found.ok_or_else(|| Refusal::NotThere("secret of that name in this release".to_owned()))
@@ -92,8 +93,8 @@ pub async fn give_secret(context: &Context, caller: &Caller, name: &str, value: 
     }
     let author = caller.author();
     let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let wish = SecretWish { by, correlation, name: name.to_owned(), value };
-    let kept = context.site.keep_secret(&wish).await;
+    let request = SecretRequest { by, correlation, name: name.to_owned(), value };
+    let kept = context.site.keep_secret(&request).await;
     note_outcome(context, &author, ("secret.give", name), &kept).await?;
     Ok(kept?)
 }

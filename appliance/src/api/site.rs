@@ -317,10 +317,10 @@ pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal
 async fn ask_and_record<T>(
     context: &Context,
     author: &Author,
-    [wish, act]: [&'static str; 2],
+    [request, act]: [&'static str; 2],
     question: impl Future<Output = Result<T, HostError>>,
 ) -> Result<T, Refusal> {
-    note(context, author, Event::done(wish, "site")).await?;
+    note(context, author, Event::done(request, "site")).await?;
     context.sign_audit_soon().await;
     let outcome = question.await;
     note_outcome(context, author, (act, "site"), &outcome).await?;

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::{ApprovalSubject, is_same_person, open, turn_on};
 use crate::database::query;
-use crate::host::Wish;
+use crate::host::ChangeRequest;
 use crate::host::fake::PLAN;
 use crate::people::{Person, Role, Scope, Source, admit, create_user, remove_user, set_disabled, set_password};
 use crate::refusal::Refusal;
@@ -42,11 +42,12 @@ async fn second(site: &Site, visitor: &Visitor) -> Reply {
 }
 
 fn begun_operations(site: &Site) -> Vec<(String, Option<String>)> {
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let begun = wishes.into_iter().filter_map(|wish| match wish {
-        Wish::Upgrade(wish) | Wish::RollBack(wish) | Wish::Restore(wish) | Wish::Configure(wish) => {
-            Some((wish.asking.by, wish.asking.first))
-        }
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let begun = requests.into_iter().filter_map(|request| match request {
+        ChangeRequest::Upgrade(request)
+        | ChangeRequest::RollBack(request)
+        | ChangeRequest::Restore(request)
+        | ChangeRequest::Configure(request) => Some((request.asking.by, request.asking.first)),
         _ => None,
     });
     begun.collect()
@@ -373,7 +374,7 @@ async fn an_undo_needs_one_person() {
     let site = begin().await;
     let undo = site.sign_in("root").await.post("/upgrade/abort", &[("operation", "2")]).await;
     assert_eq!(undo.status, StatusCode::SEE_OTHER, "{}", undo.body);
-    assert!(matches!(site.host.wishes.lock().unwrap().last(), Some(Wish::Abort(_))));
+    assert!(matches!(site.host.wishes.lock().unwrap().last(), Some(ChangeRequest::Abort(_))));
 }
 
 #[tokio::test]

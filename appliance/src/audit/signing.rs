@@ -8,8 +8,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_audit::{Checkpoint, CheckpointWish, Head, RestartWish};
+use landfall_audit::{Checkpoint, CheckpointRequest, Head, RestartRequest};
 use landfall_bundle_spec::trust::PublicKey;
+use landfall_documents::failure::FailureCode;
 use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_peer::AUDIT_PAUSE;
 use tokio::time::timeout;
@@ -64,7 +65,7 @@ struct HostSignatures {
 /// Checkpoint after which the log continues, and what the host must know about that.
 struct SigningStart {
     last: Option<Checkpoint>,
-    restart: Option<RestartWish>,
+    restart: Option<RestartRequest>,
     newer: Option<Checkpoint>,
 }
 
@@ -171,14 +172,14 @@ impl Signing {
             let found = entries_behind(&mut connection, behind).await?;
             drop(connection);
             let Some((entries, end)) = found else { return Ok(()) };
-            let wish = CheckpointWish {
+            let request = CheckpointRequest {
                 entries,
                 head: end,
                 restart: restart.take(),
                 newer: newer.take(),
                 start: Some(start).filter(|start| *start != Head::EMPTY),
             };
-            let signed = site.sign_audit(&wish).await.map_err(signing_error)?;
+            let signed = site.sign_audit(&request).await.map_err(signing_error)?;
             if signed.head != end {
                 return Err(Error::new(codes::HOST_ANSWER, "the host signed another entry than the one that was sent"));
             }
@@ -226,7 +227,7 @@ impl Signing {
         match last {
             Some(last) if !is_continued => {
                 note_restart(database, last.head, from.as_ref(), noted).await?;
-                let restart = RestartWish { abandoned: last.head, from: from.clone() };
+                let restart = RestartRequest { abandoned: last.head, from: from.clone() };
                 Ok(Some(SigningStart { last: from, restart: Some(restart), newer: None }))
             }
             last => Ok(Some(SigningStart { last, restart: None, newer: None })),
@@ -304,8 +305,9 @@ async fn store(database: &Database, checkpoint: &Checkpoint, key: &PublicKey) ->
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 fn signing_error(error: HostError) -> Error {
-    let id = if let HostError::Refused(problem) = &error { problem.code.as_deref() } else { None };
-    let known = [codes::AUDIT_FORKED, codes::CHECKPOINTS_TOO_MANY].into_iter().find(|code| Some(code.id) == id);
+    let named = if let HostError::Refused(problem) = &error { problem.code.as_ref() } else { None };
+    let known = named.and_then(FailureCode::known);
+    let known = known.filter(|code| [codes::AUDIT_FORKED, codes::CHECKPOINTS_TOO_MANY].contains(code));
     let code: Code = known.unwrap_or_else(|| error.registry_code());
     Error::new(code, error.to_string())
 }

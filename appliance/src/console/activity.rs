@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use landfall_documents::history::{Account, AccountKind, AskedBy, OperationHistory, OperationOutcome, PastOperation};
 
 use super::frame::{Frame, Place};
 use super::moment::{Moment, length};
@@ -10,7 +11,7 @@ use super::trouble::Trouble;
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Account, AskedBy, History, OperationOutcome, PastOperation, Topic};
+use crate::host::Topic;
 
 /// An operation.
 struct Row {
@@ -110,20 +111,20 @@ fn asked_text(asked: &AskedBy) -> String {
 }
 
 fn account(account: &Account) -> String {
-    let place = if account.kind == "host" { " on the host" } else { "" };
+    let place = if account.kind == AccountKind::Host { " on the host" } else { "" };
     format!("{}{place}", account.name)
 }
 
 /// Returns why it was undone, and why a step failed.
 fn reasons(past: &PastOperation) -> Vec<String> {
     let cause = past.undone_because.as_ref().map(|cause| format!("Undone because {cause}."));
-    let failure = past.failure.as_ref().map(|failure| format!("{} ({})", failure.what, failure.code));
+    let failure = past.failure.as_ref().map(|failure| format!("{} ({})", failure.failure.what, failure.failure.code));
     cause.into_iter().chain(failure).collect()
 }
 
 async fn view(context: &Context) -> View {
     // An older host without a history reports none.
-    let history = context.site.read::<History>(Topic::History).await.map(Option::unwrap_or_default);
+    let history = context.site.read::<OperationHistory>(Topic::History).await.map(Option::unwrap_or_default);
     let facts = history
         .map(|history| Facts { rows: history.operations.iter().map(Row::of).collect(), earlier: history.earlier });
     View { facts: facts.map_err(Trouble::from) }

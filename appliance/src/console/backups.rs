@@ -6,6 +6,10 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 use jiff::SignedDuration;
+use landfall_documents::backups::{
+    BackupCut, BackupList, BackupSummary, BackupTimes, BackupTry, CopyRecord, PointsInTime,
+};
+use landfall_documents::status::StatusReport;
 use serde::Deserialize;
 
 use super::change::{SETTINGS, hand_over};
@@ -20,9 +24,7 @@ use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::api::{Intent, back_up_now, drill_now};
 use crate::context::Context;
-use crate::host::{
-    Backup, BackupTimes, BackupTry, Backups, Change, CopyRecord, Cut, PointsInTime, RunningOperation, Status, Topic,
-};
+use crate::host::{Change, RunningOperation, Topic};
 
 struct Row {
     mark: Mark,
@@ -30,7 +32,7 @@ struct Row {
     proven: Option<Moment>,
     reason: &'static str,
     cut: Option<CutAt>,
-    backup: Backup,
+    backup: BackupSummary,
 }
 
 /// Time of the common cut of several components' data.
@@ -42,7 +44,7 @@ struct CutAt {
 }
 
 impl CutAt {
-    fn of(cut: &Cut) -> Option<Self> {
+    fn of(cut: &BackupCut) -> Option<Self> {
         let streams: Vec<&str> = cut.streams.iter().map(|stream| stream.name.as_str()).collect();
         Some(Self {
             time: Moment::read(Some(&cut.time))?,
@@ -98,7 +100,7 @@ struct Schedule {
 impl Schedule {
     /// Returns true if the next backup is more than a day and its delay away, which a clock that was wrong may cause.
     fn is_far(&self) -> bool {
-        let delay = self.times.as_ref().map_or(0, |times| times.delay_minutes);
+        let delay = self.times.as_ref().map_or(0, |times| u64::try_from(times.delay_minutes).unwrap_or_default());
         let longest = Duration::from_hours(25) + Duration::from_mins(delay);
         let ahead = self.next.map(|next| next.age()).filter(SignedDuration::is_negative);
         ahead.is_some_and(|age| age.unsigned_abs() > longest)
@@ -106,7 +108,7 @@ impl Schedule {
 
     /// Returns true if the host reports that its timer starts no backup.
     fn is_stopped(&self) -> bool {
-        self.times.as_ref().is_some_and(|times| times.active == Some(false))
+        self.times.as_ref().is_some_and(|times| !times.active)
     }
 }
 
@@ -173,7 +175,7 @@ pub fn proof_mark(is_proven: bool) -> Mark {
     if is_proven { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") }
 }
 
-fn row(backup: Backup) -> Row {
+fn row(backup: BackupSummary) -> Row {
     let (time, proven) = (Moment::read(Some(&backup.time)), Moment::read(backup.proven.as_deref()));
     let mark = proof_mark(proven.is_some());
     let cut = backup.cut.as_ref().and_then(CutAt::of);
@@ -192,15 +194,15 @@ fn copy(record: CopyRecord) -> Copy {
 
 async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let (backups, status) =
-        tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
+        tokio::join!(context.site.read::<BackupList>(Topic::Backups), context.site.read::<StatusReport>(Topic::Status));
     let mut backups = backups?.unwrap_or_default();
-    backups.stored.reverse();
+    backups.backups.reverse();
     let kept = status.ok().flatten().and_then(|status| status.backups);
     let problem = kept.as_ref().and_then(|kept| kept.reason.clone());
     let last_try = kept.as_ref().and_then(|kept| kept.last_try.clone());
     let copies = kept.map(|kept| kept.copies).unwrap_or_default();
     // Times of proofs are RFC 3339 in UTC, so the latest one is the greatest text.
-    let proven = backups.stored.iter().filter_map(|backup| backup.proven.as_deref()).max();
+    let proven = backups.backups.iter().filter_map(|backup| backup.proven.as_deref()).max();
     let schedule = Schedule {
         next: Moment::read(backups.schedule.as_ref().and_then(|times| times.next.as_deref())),
         times: backups.schedule,
@@ -211,7 +213,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     };
     Ok(Facts {
         schedule,
-        rows: backups.stored.into_iter().map(row).collect(),
+        rows: backups.backups.into_iter().map(row).collect(),
         copies: copies.into_iter().map(copy).collect(),
         spans: Span::all(backups.points_in_time),
         problem,
@@ -271,7 +273,7 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
-    use crate::host::Wish;
+    use crate::host::ChangeRequest;
     use crate::host::fake::sample;
     use crate::people::Scope;
     use crate::testing::{Site, words_of};
@@ -308,7 +310,7 @@ mod tests {
         let mut document = sample("backups");
         let failure = serde_json::json!({ "code": "LF4006", "what": "an upgrade runs since 09:00" });
         document["lastRefusal"] = serde_json::json!({ "at": "2026-11-20T07:59:00Z", "failure": failure });
-        let backups: Backups = serde_json::from_value(document).unwrap();
+        let backups: BackupList = serde_json::from_value(document).unwrap();
         let refused = backups.last_refusal.map(BackupAttempt::from_refused);
         assert!(refused.is_some(), "the console reads the field");
         let schedule = Schedule { times: None, next: None, backup: None, refused, drill: None, proven: None };
@@ -354,8 +356,8 @@ mod tests {
         assert!(site.host.wishes.lock().unwrap().is_empty(), "none of these reached the host");
         let asked = olga.post("/backups/schedule", &[("time", "03:15")]).await;
         assert!(asked.header("location").starts_with("/settings?request="), "{}", asked.header("location"));
-        let wishes = site.host.wishes.lock().unwrap().clone();
-        let [Wish::Plan(plan)] = wishes.as_slice() else { panic!("{wishes:?}") };
+        let requests = site.host.wishes.lock().unwrap().clone();
+        let [ChangeRequest::Plan(plan)] = requests.as_slice() else { panic!("{requests:?}") };
         let (values, secrets) = (BTreeMap::new(), BTreeMap::new());
         assert_eq!(plan.change, Change::Configure { values, secrets, backup_time: Some("03:15".to_owned()) });
         let own = serde_json::json!([{ "setting": "backups.time", "from": null, "to": "03:15" }]);
@@ -374,7 +376,7 @@ mod tests {
         let times = |schedule: serde_json::Value| {
             let mut document = sample("backups");
             document["schedule"] = schedule;
-            serde_json::from_value::<Backups>(document).unwrap().schedule.unwrap()
+            serde_json::from_value::<BackupList>(document).unwrap().schedule.unwrap()
         };
         let stopped = times(serde_json::json!({ "daily": "01:30", "active": false, "delayMinutes": 60 }));
         let schedule =
@@ -382,7 +384,7 @@ mod tests {
         let page = page_of(schedule);
         assert!(page.contains("none: the timer is not active"), "{page}");
         let older = times(serde_json::json!({ "daily": "01:30", "next": "2026-11-21T01:30:00Z" }));
-        assert_eq!((older.active, older.next.as_deref()), (None, Some("2026-11-21T01:30:00Z")));
+        assert_eq!((older.active, older.next.as_deref()), (true, Some("2026-11-21T01:30:00Z")));
     }
 
     #[test]
@@ -403,7 +405,7 @@ mod tests {
     fn a_host_without_a_schedule_is_read() {
         let mut document = sample("backups");
         document.as_object_mut().unwrap().retain(|name, _| name != "schedule" && name != "lastDrill");
-        let backups: Backups = serde_json::from_value(document).unwrap();
+        let backups: BackupList = serde_json::from_value(document).unwrap();
         assert!(backups.schedule.is_none() && backups.last_drill.is_none());
     }
 }

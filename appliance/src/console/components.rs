@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
+use landfall_documents::status::{ComponentStatus, StatusReport};
 use serde::Deserialize;
 
 use super::fields::QueryParameters;
@@ -12,7 +13,7 @@ use super::trouble::Trouble;
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{ComponentLogs, ComponentStatus, Status, Topic, is_component};
+use crate::host::{ComponentLogs, Topic, is_component};
 use crate::refusal::Refusal;
 
 /// Number of lines shown per container.
@@ -84,7 +85,7 @@ fn row(component: ComponentStatus, version: &str) -> Row {
 }
 
 async fn rows(context: &Context) -> Result<Vec<Row>, Trouble> {
-    let Some(status) = context.site.read::<Status>(Topic::Status).await? else { return Ok(Vec::new()) };
+    let Some(status) = context.site.read::<StatusReport>(Topic::Status).await? else { return Ok(Vec::new()) };
     if let Some(why) = &status.cluster_silence {
         return Err(Trouble::of_silent_cluster(why));
     }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use landfall_documents::status::{GpuHolder, GpuStatus, GpusStatus, ModelFigure, ModelStatus, StatusReport};
 
 use super::frame::{Frame, Place};
 use super::moment::Moment;
@@ -11,15 +12,15 @@ use super::units::{NOT_MEASURED, bytes, count};
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Gpu, GpuHolder, Gpus, Model, ModelFigure, Status, Topic};
+use crate::host::Topic;
 
 struct View {
     facts: Result<HostGpus, Trouble>,
 }
 
 struct HostGpus {
-    gpus: Option<Gpus>,
-    models: Vec<Model>,
+    gpus: Option<GpusStatus>,
+    models: Vec<ModelStatus>,
 }
 
 #[derive(Template)]
@@ -41,7 +42,7 @@ fn mark(reason: Option<&String>) -> Mark {
 }
 
 /// Returns the mark of a GPU: one without a model does not answer.
-fn gpu_mark(gpu: &Gpu) -> Mark {
+fn gpu_mark(gpu: &GpuStatus) -> Mark {
     match (&gpu.model, gpu.problems.is_empty()) {
         (None, _) => How::Bad.mark("No answer"),
         (Some(_), false) => How::Attention.mark("Look at it"),
@@ -54,7 +55,7 @@ fn or_unknown(text: Option<&str>) -> &str {
 }
 
 /// Formats memory, as in `2.0 GiB of 22.5 GiB`.
-fn memory(gpu: &Gpu) -> String {
+fn memory(gpu: &GpuStatus) -> String {
     let text = |count: Option<u64>| count.map_or_else(|| NOT_MEASURED.to_owned(), bytes);
     match (gpu.used_bytes, gpu.total_bytes) {
         (None, None) => NOT_MEASURED.to_owned(),
@@ -76,7 +77,7 @@ fn moment(text: &str) -> Option<Moment> {
 }
 
 /// Returns the mark of a model.
-fn model_mark(model: &Model) -> Mark {
+fn model_mark(model: &ModelStatus) -> Mark {
     if model.profile.is_some() { How::Good.mark("Fits") } else { How::Bad.mark("Does not fit") }
 }
 
@@ -95,8 +96,8 @@ fn figure(figure: &ModelFigure) -> String {
 }
 
 async fn view(context: &Context) -> View {
-    let status = context.site.read::<Status>(Topic::Status).await;
-    let found = |status: Option<Status>| {
+    let status = context.site.read::<StatusReport>(Topic::Status).await;
+    let found = |status: Option<StatusReport>| {
         let (gpus, models) = status.map(|status| (status.gpus, status.models)).unwrap_or_default();
         HostGpus { gpus, models }
     };
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_figure_that_is_missing_is_not_zero() {
-        let mut read: Gpus = serde_json::from_value(gpus()).unwrap();
+        let mut read: GpusStatus = serde_json::from_value(gpus()).unwrap();
         assert_eq!(memory(&read.devices[1]), "not measured");
         read.devices[0].used_bytes = None;
         assert_eq!(memory(&read.devices[0]), "not measured of 24.0 GiB");

@@ -115,7 +115,7 @@ pub async fn create(
 ) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys");
     let made = match form.wish() {
-        Ok(wish) => make_key(&context, &caller.author(), &caller.session()?.user, wish).await,
+        Ok(request) => make_key(&context, &caller.author(), &caller.session()?.user, request).await,
         Err(refusal) => Err(refusal),
     };
     match made {

@@ -4,6 +4,9 @@ use std::borrow::Borrow;
 
 use askama::Template;
 use axum::extract::State;
+use jiff::Timestamp;
+use landfall_documents::license::{LicenseReport, LicenseStatus, LicenseTerms, UsageStatus};
+use landfall_license::usage::Metric;
 use serde::Deserialize;
 
 use super::fields::{ActionNotice, FormFields, tell};
@@ -15,12 +18,12 @@ use super::{PageResult, draw, draw_refused};
 use crate::access::Caller;
 use crate::api::import_license;
 use crate::context::Context;
-use crate::host::{License, LicenseDocument, Terms, Topic, Usage};
+use crate::host::Topic;
 use crate::refusal::{Page, Refusal};
 
 struct Facts {
     mark: Mark,
-    license: License,
+    license: LicenseStatus,
     identifiers: Vec<String>,
 }
 
@@ -29,7 +32,7 @@ struct Facts {
 struct LicensePage {
     frame: Frame,
     facts: Result<Option<Facts>, Trouble>,
-    usage: Option<Usage>,
+    usage: Option<UsageStatus>,
 }
 
 /// A license that a person pasted, or whose file the page has read.
@@ -38,7 +41,7 @@ pub struct Import {
     license: String,
 }
 
-fn mark(terms: Option<&Terms>) -> Mark {
+fn mark(terms: Option<&LicenseTerms>) -> Mark {
     match terms.map(|terms| terms.standing.as_str()) {
         None => How::Unknown.mark("None"),
         Some("valid") => How::Good.mark("Valid"),
@@ -58,19 +61,23 @@ fn moment(text: &str) -> Option<Moment> {
     Moment::read(Some(text))
 }
 
+/// Converts a time of the license for display.
+fn time(at: &Timestamp) -> Moment {
+    Moment::new(*at)
+}
+
 /// Formats a limit.
 fn limit(count: impl Borrow<Option<u64>>) -> String {
     count.borrow().map_or_else(|| "no limit".to_owned(), |count| count.to_string())
 }
 
 /// Returns the name of a limited quantity.
-fn metric_name(metric: &str) -> &str {
+fn metric_name(metric: &Metric) -> &'static str {
     match metric {
-        "nodes" => "Nodes",
-        "namespaces" => "Namespaces",
-        "gpus" => "GPUs",
-        "users" => "Users of the console",
-        other => other,
+        Metric::Nodes => "Nodes",
+        Metric::Namespaces => "Namespaces",
+        Metric::Gpus => "GPUs",
+        Metric::Users => "Users of the console",
     }
 }
 
@@ -84,11 +91,11 @@ fn days(days: impl Borrow<u64>) -> String {
 }
 
 /// Returns the mark that tells whether limits are exceeded now.
-fn use_mark(usage: &Usage) -> Mark {
+fn use_mark(usage: &UsageStatus) -> Mark {
     let is_above = |limit: Option<u64>, now: Option<u64>| limit.zip(now).is_some_and(|(limit, now)| now > limit);
-    if usage.limits.iter().any(|of| is_above(of.most, of.now)) {
+    if usage.limits.iter().any(|of| is_above(of.since.most, of.now)) {
         How::Attention.mark("Above the overage")
-    } else if usage.limits.iter().any(|of| is_above(of.limit, of.now)) {
+    } else if usage.limits.iter().any(|of| is_above(of.since.limit, of.now)) {
         How::Attention.mark("Above a limit")
     } else if usage.measured.is_some() {
         How::Good.mark("Within the limits")
@@ -98,13 +105,13 @@ fn use_mark(usage: &Usage) -> Mark {
 }
 
 /// Returns the usage of the license. The terms already report a host that does not answer.
-async fn usage(context: &Context) -> Option<Usage> {
-    context.site.read::<Usage>(Topic::Usage).await.ok().flatten()
+async fn usage(context: &Context) -> Option<UsageStatus> {
+    context.site.read::<UsageStatus>(Topic::Usage).await.ok().flatten()
 }
 
 async fn facts(context: &Context) -> Result<Option<Facts>, Trouble> {
-    let document = context.site.read::<LicenseDocument>(Topic::License).await?;
-    let facts = document.and_then(|LicenseDocument { license, identifiers }| {
+    let document = context.site.read::<LicenseReport>(Topic::License).await?;
+    let facts = document.and_then(|LicenseReport { license, identifiers, .. }| {
         let license = license?;
         Some(Facts { mark: mark(license.terms.as_ref()), license, identifiers })
     });
@@ -208,7 +215,7 @@ mod tests {
     #[test]
     fn the_mark_of_use_is_that_of_the_greatest_excess() {
         let mark = |now: Option<u64>| {
-            let mut usage: Usage = sample_of("licenseUsage");
+            let mut usage: UsageStatus = sample_of("licenseUsage");
             usage.limits.truncate(1);
             usage.limits[0].now = now;
             use_mark(&usage).to_string()

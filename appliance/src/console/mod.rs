@@ -13,6 +13,7 @@ mod directory;
 mod fields;
 mod frame;
 mod gpus;
+pub mod handbook;
 mod keys;
 mod license;
 mod moment;

@@ -1,7 +1,10 @@
 //! The host and its cluster, on which everything else runs.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::extract::State;
+use landfall_documents::status::StatusReport;
 
 use super::frame::{Frame, Place};
 use super::moment::Moment;
@@ -11,10 +14,10 @@ use super::units::{bytes, percent};
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Part, Status, Topic};
+use crate::host::Topic;
 
 struct View {
-    facts: Result<Option<Status>, Trouble>,
+    facts: Result<Option<StatusReport>, Trouble>,
 }
 
 #[derive(Template)]
@@ -30,9 +33,9 @@ struct NodeFragment {
     view: View,
 }
 
-/// Returns the mark of a part.
-fn mark(part: &Part) -> Mark {
-    if part.ready { How::Good.mark("Ready") } else { How::Bad.mark("Not ready") }
+/// Returns the mark of a part that is ready or not.
+fn mark(ready: impl Borrow<bool>) -> Mark {
+    if *ready.borrow() { How::Good.mark("Ready") } else { How::Bad.mark("Not ready") }
 }
 
 /// Returns the mark of a certificate.

@@ -2,6 +2,8 @@
 
 use askama::Template;
 use axum::extract::State;
+use landfall_documents::releases::ReleaseList;
+use landfall_documents::status::StatusReport;
 
 use super::frame::{Frame, Place};
 use super::moment::Moment;
@@ -10,11 +12,11 @@ use super::units::short;
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Releases, Status, Topic};
+use crate::host::Topic;
 
 struct Facts {
-    releases: Releases,
-    status: Option<Status>,
+    releases: ReleaseList,
+    status: Option<StatusReport>,
     /// The latest operation, and the time of its last record.
     operation: Option<(String, Option<Moment>)>,
 }
@@ -27,12 +29,14 @@ struct ReleasesPage {
 }
 
 async fn facts(context: &Context) -> Result<Facts, Trouble> {
-    let (releases, status) =
-        tokio::join!(context.site.read::<Releases>(Topic::Releases), context.site.read::<Status>(Topic::Status));
+    let (releases, status) = tokio::join!(
+        context.site.read::<ReleaseList>(Topic::Releases),
+        context.site.read::<StatusReport>(Topic::Status)
+    );
     let status = status.ok().flatten();
     let operation = status.as_ref().and_then(|status| status.operation.as_ref());
-    let operation = operation.map(|operation| (operation.name.clone(), Moment::read(operation.at.as_deref())));
-    Ok(Facts { releases: releases?.unwrap_or(Releases { releases: Vec::new(), difference: None }), status, operation })
+    let operation = operation.map(|operation| (operation.operation.clone(), Moment::read(operation.at.as_deref())));
+    Ok(Facts { releases: releases?.unwrap_or_default(), status, operation })
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {

@@ -12,12 +12,12 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_license::answer::{Question, SealedAnswer};
 use landfall_peer::{
     AUDIT_BYTES, AuditPage, BackupRequest, Claim, ComponentLogs, ComponentResources, EntryPiece, KeptSecret,
-    LicenseWish, MediaPage, OperationPage, PlanPage, Problem, ProgressPage, RemovalWish, Request as HostRequest,
-    SecretWish, SupportPage, Upload, UploadWish, UploadsPage, UsersWord, routes,
+    LicenseRequest, MediaPage, OperationPage, PlanPage, Problem, ProgressPage, RemovalRequest, Request as HostRequest,
+    SecretRequest, SupportPage, Upload, UploadRequest, UploadsPage, UsersWord, routes,
 };
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Host, HostError, KnownPosition, Topic, Wish};
+use super::{ChangeRequest, Host, HostError, KnownPosition, Topic};
 
 /// Time limit of a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// Sends the only entry of a request in pieces, and the request itself with the last one.
-    async fn post_in_pieces(&self, entry: &str, wish: &CheckpointWish) -> Result<Reply, HostError> {
+    async fn post_in_pieces(&self, entry: &str, request: &CheckpointRequest) -> Result<Reply, HostError> {
         let mut offset = 0;
         loop {
             let mut end = entry.len().min(offset + AUDIT_BYTES);
@@ -166,8 +166,8 @@ impl Client {
             }
             let text = entry[offset..end].to_owned();
             let is_last = end == entry.len();
-            let wish = is_last.then(|| CheckpointWish { entries: Vec::new(), ..wish.clone() });
-            let answer = self.post(routes::AUDIT_ENTRY, &EntryPiece { offset, text, wish }).await?;
+            let request = is_last.then(|| CheckpointRequest { entries: Vec::new(), ..request.clone() });
+            let answer = self.post(routes::AUDIT_ENTRY, &EntryPiece { offset, text, request }).await?;
             if is_last || answer.status != StatusCode::NO_CONTENT {
                 return Ok(answer);
             }
@@ -244,13 +244,15 @@ impl Host for Client {
     ) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             let [by, correlation, license] = [by, correlation, license].map(str::to_owned);
-            self.post(routes::LICENSE, &LicenseWish { by, correlation, license }).await?.expect(StatusCode::NO_CONTENT)
+            self.post(routes::LICENSE, &LicenseRequest { by, correlation, license })
+                .await?
+                .expect(StatusCode::NO_CONTENT)
         }
         .boxed()
     }
 
-    fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
-        async move { self.post(routes::SECRETS, wish).await?.document(StatusCode::OK) }.boxed()
+    fn keep_secret<'a>(&'a self, request: &'a SecretRequest) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
+        async move { self.post(routes::SECRETS, request).await?.document(StatusCode::OK) }.boxed()
     }
 
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>> {
@@ -270,11 +272,11 @@ impl Host for Client {
         self.get(routes::AUDIT.to_owned(), DOCUMENT).boxed()
     }
 
-    fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
+    fn sign_audit<'a>(&'a self, request: &'a CheckpointRequest) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
-            let reply = match wish.entries.as_slice() {
-                [entry] if entry.len() > AUDIT_BYTES => self.post_in_pieces(entry, wish).await?,
-                _ => self.post(routes::AUDIT, wish).await?,
+            let reply = match request.entries.as_slice() {
+                [entry] if entry.len() > AUDIT_BYTES => self.post_in_pieces(entry, request).await?,
+                _ => self.post(routes::AUDIT, request).await?,
             };
             reply.document(StatusCode::OK)
         }
@@ -297,17 +299,17 @@ impl Host for Client {
         self.find(format!("{}/{id}", routes::REQUESTS)).boxed()
     }
 
-    fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<HostRequest, HostError>> {
+    fn hand_over<'a>(&'a self, request: &'a ChangeRequest) -> BoxFuture<'a, Result<HostRequest, HostError>> {
         async move {
-            let reply = match wish {
-                Wish::Look(wish) => self.post(routes::MEDIA, wish).await?,
-                Wish::Plan(wish) => self.post(routes::PLANS, wish).await?,
-                Wish::Upgrade(wish) => self.post(routes::UPGRADES, wish).await?,
-                Wish::RollBack(wish) => self.post(routes::ROLLBACKS, wish).await?,
-                Wish::Restore(wish) => self.post(routes::RESTORES, wish).await?,
-                Wish::Configure(wish) => self.post(routes::CONFIGURATIONS, wish).await?,
-                Wish::Abort(wish) => self.post(routes::ABORT, wish).await?,
-                Wish::Support(wish) => self.post(routes::SUPPORT, wish).await?,
+            let reply = match request {
+                ChangeRequest::Look(request) => self.post(routes::MEDIA, request).await?,
+                ChangeRequest::Plan(request) => self.post(routes::PLANS, request).await?,
+                ChangeRequest::Upgrade(request) => self.post(routes::UPGRADES, request).await?,
+                ChangeRequest::RollBack(request) => self.post(routes::ROLLBACKS, request).await?,
+                ChangeRequest::Restore(request) => self.post(routes::RESTORES, request).await?,
+                ChangeRequest::Configure(request) => self.post(routes::CONFIGURATIONS, request).await?,
+                ChangeRequest::Abort(request) => self.post(routes::ABORT, request).await?,
+                ChangeRequest::Support(request) => self.post(routes::SUPPORT, request).await?,
             };
             reply.document(StatusCode::ACCEPTED)
         }
@@ -331,8 +333,8 @@ impl Host for Client {
         self.get(routes::UPLOADS.to_owned(), DOCUMENT).boxed()
     }
 
-    fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>> {
-        async move { self.post(routes::UPLOADS, wish).await?.document(StatusCode::OK) }.boxed()
+    fn begin_upload<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Upload, HostError>> {
+        async move { self.post(routes::UPLOADS, request).await?.document(StatusCode::OK) }.boxed()
     }
 
     fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>> {
@@ -344,9 +346,9 @@ impl Host for Client {
         .boxed()
     }
 
-    fn remove_upload<'a>(&'a self, id: &'a str, wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
+    fn remove_upload<'a>(&'a self, id: &'a str, request: &'a RemovalRequest) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
-            let (path, content) = (format!("{}/{id}", routes::UPLOADS), Content::json(wish)?);
+            let (path, content) = (format!("{}/{id}", routes::UPLOADS), Content::json(request)?);
             self.ask(Method::DELETE, path, content, ACTION).await?.expect(StatusCode::NO_CONTENT)
         }
         .boxed()

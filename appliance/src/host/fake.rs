@@ -9,17 +9,17 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hyper::body::Bytes;
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer};
 use landfall_host_api::{SupportBundles as _, Uploads as _};
 use landfall_license::answer::{Question, SealedAnswer};
-use landfall_peer::{AUDIT_BYTES, LogLine, PIECE_BYTES, PlanWish, Problem, Requester};
+use landfall_peer::{AUDIT_BYTES, LogLine, PIECE_BYTES, PlanRequest, Problem, Requester};
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition, MediaPage,
-    OperationPage, PlanPage, ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload,
-    UploadWish, UploadsPage, Wish,
+    AuditPage, Change, ChangeRequest, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition,
+    MediaPage, OperationPage, PlanPage, ProgressPage, RemovalRequest, Request, RequestState, SecretRequest,
+    SupportPage, Topic, Upload, UploadRequest, UploadsPage,
 };
 
 /// Returns the sample document with this name.
@@ -63,7 +63,7 @@ pub struct FakeHost {
     /// Number of checkpoints that it will still sign; further ones are too many.
     pub checkpoints: AtomicUsize,
     /// Received requests, in order.
-    pub wishes: Mutex<Vec<Wish>>,
+    pub wishes: Mutex<Vec<ChangeRequest>>,
     /// Uploads of browsers.
     pub uploads: MemoryUploads,
     /// Sizes of the received pieces.
@@ -88,13 +88,13 @@ pub const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7
 const OLD: u32 = 1000;
 
 /// Returns the plan that is made for every request.
-fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
+fn plan_of(request: &PlanRequest, digest: &str) -> PlanPage {
     PlanPage {
         digest: digest.to_owned(),
-        change: wish.change.clone(),
+        change: request.change.clone(),
         site: "node-1".to_owned(),
         made: "2026-11-20T08:00:00Z".to_owned(),
-        document: sample(match wish.change {
+        document: sample(match request.change {
             Change::Upgrade { .. } | Change::Rollback { .. } => "upgradeDryRun",
             Change::Restore { .. } => "restoreDryRun",
             Change::Configure { .. } => "configureDryRun",
@@ -245,7 +245,7 @@ impl Host for FakeHost {
                     status: 409,
                     title: "A backup is being made".to_owned(),
                     detail: None,
-                    code: Some("LF4607".to_owned()),
+                    code: Some("LF4607".into()),
                     hint: Some("Wait until it has ended.".to_owned()),
                 };
                 return Err(problem.into());
@@ -274,11 +274,11 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
+    fn keep_secret<'a>(&'a self, request: &'a SecretRequest) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
         async move {
             self.check_reachable()?;
             let mut secrets = self.secrets.lock().unwrap();
-            secrets.push((wish.name.clone(), wish.value.clone()));
+            secrets.push((request.name.clone(), request.value.clone()));
             Ok(KeptSecret { id: format!("{:08x}", secrets.len()) })
         }
         .boxed()
@@ -297,7 +297,7 @@ impl Host for FakeHost {
                     status: 422,
                     title: "that the console sent is not signed by enough license keys".to_owned(),
                     detail: None,
-                    code: Some("LF1106".to_owned()),
+                    code: Some("LF1106".into()),
                     hint: Some("Ask the vendor for the license file again.".to_owned()),
                 };
                 return Err(problem.into());
@@ -325,18 +325,18 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
+    fn sign_audit<'a>(&'a self, request: &'a CheckpointRequest) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
             self.check_reachable()?;
-            let bytes: usize = wish.entries.iter().map(String::len).sum();
-            assert!(wish.entries.len() == 1 || bytes <= AUDIT_BYTES, "{bytes} bytes in one request");
+            let bytes: usize = request.entries.iter().map(String::len).sum();
+            assert!(request.entries.len() == 1 || bytes <= AUDIT_BYTES, "{bytes} bytes in one request");
             let left = self.checkpoints.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             if left.is_err() {
                 let title = "the host signs the next checkpoint of the audit log in 10 seconds".to_owned();
-                let code = Some("LF4812".to_owned());
+                let code = Some("LF4812".into());
                 return Err(Problem { status: 429, title, detail: None, code, hint: None }.into());
             }
-            let signed = self.audit.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH);
+            let signed = self.audit.lock().unwrap().sign("site", request, jiff::Timestamp::UNIX_EPOCH);
             signed.map_err(HostError::from)
         }
         .boxed()
@@ -376,7 +376,7 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>> {
+    fn hand_over<'a>(&'a self, wish: &'a ChangeRequest) -> BoxFuture<'a, Result<Request, HostError>> {
         async move {
             self.check_reachable()?;
             let id = &wish.asking().request;
@@ -385,21 +385,21 @@ impl Host for FakeHost {
                 return Ok(known);
             }
             let request = match wish {
-                Wish::Look(wish) => done_request(&wish.asking, "look", None),
-                Wish::Plan(wish) => {
+                ChangeRequest::Look(wish) => done_request(&wish.asking, "look", None),
+                ChangeRequest::Plan(wish) => {
                     let digest = self.next_plan.lock().unwrap().clone();
                     self.plans.lock().unwrap().push(plan_of(wish, &digest));
                     done_request(&wish.asking, "plan", Some(digest))
                 }
-                Wish::Upgrade(wish) => done_request(&wish.asking, "upgrade", None),
-                Wish::RollBack(wish) => done_request(&wish.asking, "rollback", None),
-                Wish::Restore(wish) => Request {
+                ChangeRequest::Upgrade(wish) => done_request(&wish.asking, "upgrade", None),
+                ChangeRequest::RollBack(wish) => done_request(&wish.asking, "rollback", None),
+                ChangeRequest::Restore(wish) => Request {
                     notes: vec!["what was written last is not saved".to_owned()],
                     ..done_request(&wish.asking, "restore", None)
                 },
-                Wish::Configure(wish) => done_request(&wish.asking, "configure", None),
-                Wish::Abort(wish) => done_request(&wish.asking, "abort", None),
-                Wish::Support(wish) => {
+                ChangeRequest::Configure(wish) => done_request(&wish.asking, "configure", None),
+                ChangeRequest::Abort(wish) => done_request(&wish.asking, "abort", None),
+                ChangeRequest::Support(wish) => {
                     self.support.collect(wish).unwrap();
                     done_request(&wish.asking, "support", None)
                 }
@@ -435,11 +435,11 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>> {
+    fn begin_upload<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Upload, HostError>> {
         async move {
             self.check_reachable()?;
-            assert!(wish.is_sound(), "{wish:?}");
-            self.uploads.begin(wish).map_err(HostError::from)
+            assert!(request.is_sound(), "{request:?}");
+            self.uploads.begin(request).map_err(HostError::from)
         }
         .boxed()
     }
@@ -457,7 +457,7 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn remove_upload<'a>(&'a self, id: &'a str, _wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
+    fn remove_upload<'a>(&'a self, id: &'a str, _wish: &'a RemovalRequest) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             self.check_reachable()?;
             self.uploads.remove(id).map_err(HostError::from)

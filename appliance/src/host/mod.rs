@@ -1,49 +1,34 @@
 //! Reports of the host, and requests to it. Its documents are not stored: the console requests them each time.
 
+mod change_request;
 mod client;
-mod documents;
 mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
-mod gpus;
-mod history;
-mod releases;
 mod reports;
 mod running;
-mod schedule;
-mod settings;
 mod site;
-mod wish;
 
 use futures_util::future::BoxFuture;
 use hyper::body::Bytes;
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_license::answer::{Question, SealedAnswer};
 use serde_json::Value;
 
+pub use change_request::ChangeRequest;
 pub use client::Client;
-pub use documents::{
-    Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
-    Part, PointsInTime, Release, Status, Terms, Usage, Verdict,
-};
 pub use error::HostError;
 pub use follower::follow;
-pub use gpus::{Gpu, GpuHolder, Gpus, Model, ModelFigure};
-pub use history::{Account, AskedBy, History, OperationOutcome, PastOperation};
 pub use landfall_peer::{
     Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
-    Medium, MediumRelease, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request,
-    RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources,
-    is_id,
+    Medium, MediumRelease, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalRequest,
+    Request, RequestState, SecretRequest, SupportBundle, SupportPage, Upload, UploadRequest, UploadsPage, VolumeKind,
+    VolumeResources, is_id,
 };
-pub use releases::Releases;
 pub use reports::{Listener, NewsListener, ReceivedItem};
 pub use running::RunningOperation;
-pub use schedule::BackupTimes;
-pub use settings::{SecretSetting, SecretState, Setting, Settings};
 pub use site::{Site, UnavailableDocument};
-pub use wish::Wish;
 
 /// A document that the host prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,7 +128,7 @@ pub trait Host: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), HostError>>;
 
     /// Sends a value of a secret to the host, which keeps it in memory for an approved change.
-    fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>>;
+    fn keep_secret<'a>(&'a self, request: &'a SecretRequest) -> BoxFuture<'a, Result<KeptSecret, HostError>>;
 
     /// Reports the number of the console's users to the host.
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;
@@ -156,7 +141,7 @@ pub trait Host: Send + Sync + 'static {
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>>;
 
     /// Has the host sign the end of the audit log, durably on the host.
-    fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>>;
+    fn sign_audit<'a>(&'a self, request: &'a CheckpointRequest) -> BoxFuture<'a, Result<Checkpoint, HostError>>;
 
     /// Returns the result of the host's last look at its media.
     fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>>;
@@ -171,7 +156,7 @@ pub trait Host: Send + Sync + 'static {
     fn request<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Request>, HostError>>;
 
     /// Sends a request. The host processes it whether or not its answer arrives.
-    fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>>;
+    fn hand_over<'a>(&'a self, request: &'a ChangeRequest) -> BoxFuture<'a, Result<Request, HostError>>;
 
     /// Returns the support bundle that the host keeps, if any.
     fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>>;
@@ -183,13 +168,13 @@ pub trait Host: Send + Sync + 'static {
     fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>>;
 
     /// Begins an upload.
-    fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>>;
+    fn begin_upload<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Upload, HostError>>;
 
     /// Sends the next piece of an upload, which is durable on the host on return.
     fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>>;
 
     /// Removes an upload.
-    fn remove_upload<'a>(&'a self, id: &'a str, wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>>;
+    fn remove_upload<'a>(&'a self, id: &'a str, request: &'a RemovalRequest) -> BoxFuture<'a, Result<(), HostError>>;
 }
 
 #[cfg(test)]

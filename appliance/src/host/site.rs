@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use hyper::body::Bytes;
 use jiff::Timestamp;
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
+use landfall_documents::newer;
 use landfall_license::answer::{Question, SealedAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,9 +16,9 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition, Listener, MediaPage,
-    NewsListener, OperationPage, PlanPage, ProgressPage, RemovalWish, Request, RunningOperation, SecretWish,
-    SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, ChangeRequest, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition, Listener,
+    MediaPage, NewsListener, OperationPage, PlanPage, ProgressPage, RemovalRequest, Request, RunningOperation,
+    SecretRequest, SupportPage, Topic, Upload, UploadRequest, UploadsPage,
 };
 use crate::task::spawn_for_request;
 
@@ -221,7 +222,7 @@ impl Site {
         let unavailable = |error| UnavailableDocument { error, since: self.silent_since() };
         let answer = self.page_answer(topic).await.map_err(unavailable)?;
         let parse =
-            |value: Arc<Value>| T::deserialize(&*value).map_err(|error| unavailable(HostError::unreadable(&error)));
+            |value: Arc<Value>| newer::known_value(&value).map_err(|error| unavailable(HostError::unreadable(&error)));
         answer.map(parse).transpose()
     }
 
@@ -311,8 +312,8 @@ impl Site {
     }
 
     /// Sends a value of a secret to the host, which keeps it in memory for an approved change.
-    pub async fn keep_secret(&self, wish: &SecretWish) -> Result<KeptSecret, HostError> {
-        self.hear(self.host.keep_secret(wish)).await
+    pub async fn keep_secret(&self, request: &SecretRequest) -> Result<KeptSecret, HostError> {
+        self.hear(self.host.keep_secret(request)).await
     }
 
     /// Reports the number of the console's users to the host.
@@ -331,8 +332,8 @@ impl Site {
     }
 
     /// Has the host sign the end of the audit log.
-    pub async fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint, HostError> {
-        self.hear(self.host.sign_audit(wish)).await
+    pub async fn sign_audit(&self, request: &CheckpointRequest) -> Result<Checkpoint, HostError> {
+        self.hear(self.host.sign_audit(request)).await
     }
 
     /// Returns the latest operation, if any. Many browsers cost the host one request; while it is silent, no page
@@ -392,8 +393,8 @@ impl Site {
     }
 
     /// Sends a request.
-    pub async fn hand_over(&self, wish: &Wish) -> Result<Request, HostError> {
-        let asked = self.hear(self.host.hand_over(wish)).await;
+    pub async fn hand_over(&self, request: &ChangeRequest) -> Result<Request, HostError> {
+        let asked = self.hear(self.host.hand_over(request)).await;
         self.operation.lock().await.take();
         self.forget();
         asked
@@ -415,8 +416,8 @@ impl Site {
     }
 
     /// Begins an upload.
-    pub async fn begin_upload(&self, wish: &UploadWish) -> Result<Upload, HostError> {
-        self.hear(self.host.begin_upload(wish)).await
+    pub async fn begin_upload(&self, request: &UploadRequest) -> Result<Upload, HostError> {
+        self.hear(self.host.begin_upload(request)).await
     }
 
     /// Sends the next piece of an upload.
@@ -425,8 +426,8 @@ impl Site {
     }
 
     /// Removes an upload.
-    pub async fn remove_upload(&self, id: &str, wish: &RemovalWish) -> Result<(), HostError> {
-        self.hear(self.host.remove_upload(id, wish)).await
+    pub async fn remove_upload(&self, id: &str, request: &RemovalRequest) -> Result<(), HostError> {
+        self.hear(self.host.remove_upload(id, request)).await
     }
 
     /// Invalidates all answers, so that the next page asks the host again.

@@ -5,12 +5,19 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::StatusCode;
 use landfall_audit::{Entry, Follower, Head, Outcome};
+use landfall_documents::backups::BackupList;
+use landfall_documents::history::{OperationHistory, OperationOutcome};
+use landfall_documents::license::{LicenseReport, UsageStatus};
+use landfall_documents::newer;
+use landfall_documents::releases::ReleaseList;
+use landfall_documents::settings::{SecretState, SiteSettings};
+use landfall_documents::status::{StatusReport, Verdict};
 use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer, UNSIGNED};
 use landfall_host_api::{Question, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    AbortWish, ApprovedWish, Event, Identity, LogLine, LookWish, NumberedEvent, PIECE_BYTES, PlanWish, Problem,
-    Refusal, Requester, SupportWish,
+    AbortRequest, ApprovedRequest, Event, Identity, LogLine, LookRequest, NumberedEvent, PIECE_BYTES, PlanRequest,
+    Problem, Refusal, Requester, SupportRequest,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,9 +37,9 @@ fn reads<T: DeserializeOwned>(name: &str, kind: &str) -> T {
     if let Err(error) = schema.validate(&document) {
         panic!("{name}: {error}");
     }
-    T::deserialize(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
+    newer::known_value::<T>(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
     add_unknown(&mut document);
-    T::deserialize(&document).unwrap_or_else(|error| panic!("{name} of a newer version: {error}"))
+    newer::known_value(&document).unwrap_or_else(|error| panic!("{name} of a newer version: {error}"))
 }
 
 fn add_unknown(value: &mut Value) {
@@ -49,22 +56,22 @@ fn add_unknown(value: &mut Value) {
 #[test]
 fn documents_of_the_schemas_can_be_read() {
     for name in ["status", "status-not-ready", "status-stuck", "status-absent"] {
-        let status: Status = reads(name, "status");
+        let status: StatusReport = reads(name, "status");
         assert_eq!(status.release.is_some(), name != "status-absent");
     }
-    let releases: Releases = reads("releases", "releases");
+    let releases: ReleaseList = reads("releases", "releases");
     assert!(releases.releases[0].installed);
-    let history: History = reads("history", "history");
+    let history: OperationHistory = reads("history", "history");
     let outcomes: Vec<_> = history.operations.iter().map(|past| (past.number, past.outcome)).collect();
     assert_eq!(outcomes[..2], [(4, OperationOutcome::Undone), (3, OperationOutcome::Committed)]);
-    let backups: Backups = reads("backups", "backups");
-    assert_eq!((backups.stored.len(), backups.points_in_time.len()), (4, 1));
-    let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
+    let backups: BackupList = reads("backups", "backups");
+    assert_eq!((backups.backups.len(), backups.points_in_time.len()), (4, 1));
+    let license: LicenseReport = reads("licenseStatus", "licenseStatus");
     assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
-    let usage: Usage = reads("licenseUsage", "licenseUsage");
+    let usage: UsageStatus = reads("licenseUsage", "licenseUsage");
     assert_eq!((usage.limits[0].now, usage.limits[3].now), (Some(4), None));
     let _report: Value = reads("usageReport", "usageReport");
-    let settings: Settings = reads("settings", "settings");
+    let settings: SiteSettings = reads("settings", "settings");
     assert_eq!((settings.secrets[0].state, settings.secrets[1].number), (SecretState::Given, None));
 }
 
@@ -83,7 +90,7 @@ fn the_sample_of_a_plan_has_what_the_schema_requires() {
 fn a_verdict_of_a_newer_version_is_unknown() {
     let mut status = sample("status");
     status["verdict"] = "levitating".into();
-    let status: Status = serde_json::from_value(status).unwrap();
+    let status: StatusReport = serde_json::from_value(status).unwrap();
     assert_eq!(status.verdict, Verdict::Unknown);
 }
 
@@ -135,8 +142,8 @@ impl landfall_host_api::Site for Answers {
         if users == 12 { Ok(()) } else { Err(problem("LF4702")) }
     }
 
-    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        if wish.value == "canary" { Ok(KeptSecret { id: "0000000f".to_owned() }) } else { Err(problem("LF3065")) }
+    fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        if request.value == "canary" { Ok(KeptSecret { id: "0000000f".to_owned() }) } else { Err(problem("LF3065")) }
     }
 
     fn import_license(&self, license: &str) -> Result<(), Problem> {
@@ -151,8 +158,8 @@ impl landfall_host_api::Site for Answers {
         Ok(AUDIT.lock().unwrap().page())
     }
 
-    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        AUDIT.lock().unwrap().sign("site", wish, jiff::Timestamp::UNIX_EPOCH)
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<Checkpoint, Problem> {
+        AUDIT.lock().unwrap().sign("site", request, jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -212,7 +219,7 @@ const RESTORE: &str = "sha256:0f0f0f0f";
 
 fn problem(code: &str) -> Problem {
     let (title, hint) = ("not mounted".to_owned(), Some("mount it".to_owned()));
-    Problem { status: 503, title, detail: None, code: Some(code.to_owned()), hint }
+    Problem { status: 503, title, detail: None, code: Some(code.into()), hint }
 }
 
 fn identity(name: &str) -> Identity {
@@ -241,7 +248,7 @@ fn asking(request: &str) -> Requester {
 }
 
 /// Returns the outcome of a request, once the host has finished it.
-async fn outcome(client: &Client, wish: Wish) -> Request {
+async fn outcome(client: &Client, wish: ChangeRequest) -> Request {
     let mut request = client.hand_over(&wish).await.unwrap();
     while request.state == RequestState::Running {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -254,12 +261,12 @@ async fn outcome(client: &Client, wish: Wish) -> Request {
 async fn changes_are_asked_of_the_hosts_own_side() {
     let (client, ..) = serve_client();
     assert_eq!(client.media().await.unwrap(), MediaPage::default());
-    let looked = outcome(&client, Wish::Look(LookWish { asking: asking("00000001") })).await;
+    let looked = outcome(&client, ChangeRequest::Look(LookRequest { asking: asking("00000001") })).await;
     assert_eq!((looked.state, looked.by.as_str()), (RequestState::Done, "ada"));
     assert_eq!(client.media().await.unwrap().media.len(), 4);
     let plan = |request: &str, medium: &str| {
         let change = Change::Upgrade { medium: medium.to_owned() };
-        Wish::Plan(PlanWish { asking: asking(request), change })
+        ChangeRequest::Plan(PlanRequest { asking: asking(request), change })
     };
     let unknown = outcome(&client, plan("00000002", "ffffffff")).await;
     assert_eq!(unknown.problem.unwrap().code.as_deref(), Some("LF4804"));
@@ -269,10 +276,10 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     assert!(client.plan("sha256:00000000").await.unwrap().is_none());
     let approved = |request: &str, plan: &str, confirm: &str| {
         let (plan, confirm) = (plan.to_owned(), confirm.to_owned());
-        Wish::Upgrade(ApprovedWish { asking: asking(request), change: page.change.clone(), plan, confirm })
+        ChangeRequest::Upgrade(ApprovedRequest { asking: asking(request), change: page.change.clone(), plan, confirm })
     };
-    let refused = async |wish: Wish| match client.hand_over(&wish).await.unwrap_err() {
-        HostError::Refused(problem) => problem.code.clone().unwrap(),
+    let refused = async |wish: ChangeRequest| match client.hand_over(&wish).await.unwrap_err() {
+        HostError::Refused(problem) => problem.code.clone().unwrap().to_string(),
         other => panic!("{other}"),
     };
     assert_eq!(refused(approved("00000004", "sha256:00000000", "node-1")).await, "LF4805");
@@ -281,19 +288,20 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     assert_eq!(refused(approved("00000007", &digest, "node-1")).await, "LF4805", "an approval counts once");
     assert_eq!(outcome(&client, approved("00000006", &digest, "node-1")).await.state, RequestState::Done, "sent again");
     let change = Change::Restore { backup: Some("0f".to_owned()), at: None, components: vec!["db".to_owned()] };
-    outcome(&client, Wish::Plan(PlanWish { asking: asking("0000000b"), change: change.clone() })).await;
+    outcome(&client, ChangeRequest::Plan(PlanRequest { asking: asking("0000000b"), change: change.clone() })).await;
     let (plan, confirm) = (RESTORE.to_owned(), "node-1".to_owned());
-    let restore = Wish::Restore(ApprovedWish { asking: asking("0000000c"), change, plan, confirm });
+    let restore = ChangeRequest::Restore(ApprovedRequest { asking: asking("0000000c"), change, plan, confirm });
     let begun = outcome(&client, restore).await;
     assert_eq!((begun.verb.as_str(), begun.notes), ("restore", vec!["the restore has begun".to_owned()]));
     let values = [("postgres.storage".to_owned(), "5Gi".into()), ("assistant.replicas".to_owned(), Value::Null)].into();
     let change = Change::Configure { values, secrets: [].into(), backup_time: None };
-    let planned = outcome(&client, Wish::Plan(PlanWish { asking: asking("0000000d"), change: change.clone() })).await;
+    let planned =
+        outcome(&client, ChangeRequest::Plan(PlanRequest { asking: asking("0000000d"), change: change.clone() })).await;
     assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null arrives as such");
     let (plan, confirm) = (planned.plan.unwrap(), "node-1".to_owned());
-    let configure = Wish::Configure(ApprovedWish { asking: asking("0000000e"), change, plan, confirm });
+    let configure = ChangeRequest::Configure(ApprovedRequest { asking: asking("0000000e"), change, plan, confirm });
     assert_eq!(outcome(&client, configure).await.notes, ["the configure has begun"]);
-    let abort = |request: &str, operation| Wish::Abort(AbortWish { asking: asking(request), operation });
+    let abort = |request: &str, operation| ChangeRequest::Abort(AbortRequest { asking: asking(request), operation });
     assert_eq!(outcome(&client, abort("00000008", 2)).await.state, RequestState::Done);
     let late = outcome(&client, abort("00000009", 1)).await;
     assert_eq!(late.problem.unwrap().code.as_deref(), Some("LF4035"));
@@ -305,8 +313,8 @@ async fn changes_are_asked_of_the_hosts_own_side() {
 async fn a_support_bundle_is_asked_of_the_hosts_own_side_and_arrives_whole() {
     let (client, ..) = serve_client();
     assert_eq!(client.support().await.unwrap().bundle, None);
-    let wish = Wish::Support(SupportWish { asking: asking("00000001"), hours: 24 });
-    assert_eq!(outcome(&client, wish).await.state, RequestState::Done);
+    let request = ChangeRequest::Support(SupportRequest { asking: asking("00000001"), hours: 24 });
+    assert_eq!(outcome(&client, request).await.state, RequestState::Done);
     let bundle = client.support().await.unwrap().bundle.unwrap();
     assert_eq!((bundle.id.as_str(), bundle.by.as_str(), bundle.hours), ("00000001", "ada", 24));
     let mut bytes = Vec::new();
@@ -407,18 +415,19 @@ async fn the_host_signs_the_audit_log() {
     };
     let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(Head::EMPTY));
     follower.extend(&text).unwrap();
-    let wish = CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None };
-    let signed = client.sign_audit(&wish).await.unwrap();
+    let request =
+        CheckpointRequest { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None };
+    let signed = client.sign_audit(&request).await.unwrap();
     assert!(signed.is_signed_by(&key));
     assert_eq!(client.audit().await.unwrap().last, Some(signed));
     // The text is longer than any request, and no piece ends within a character.
     let long = Entry { number: 2, object: "€\"".repeat(150_000), ..entry }.canonical().unwrap();
     follower.extend(&long).unwrap();
-    let wish_of_long =
-        CheckpointWish { entries: vec![long], head: follower.head(), restart: None, newer: None, start: None };
-    let signed = client.sign_audit(&wish_of_long).await.unwrap();
+    let long_request =
+        CheckpointRequest { entries: vec![long], head: follower.head(), restart: None, newer: None, start: None };
+    let signed = client.sign_audit(&long_request).await.unwrap();
     assert_eq!((signed.head, client.audit().await.unwrap().last), (follower.head(), Some(signed)));
-    let refused = client.sign_audit(&CheckpointWish { entries: Vec::new(), ..wish }).await.unwrap_err();
+    let refused = client.sign_audit(&CheckpointRequest { entries: Vec::new(), ..request }).await.unwrap_err();
     assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF5039")), "{refused}");
 }
 
@@ -426,12 +435,12 @@ async fn the_host_signs_the_audit_log() {
 async fn a_bundle_is_handed_over_in_pieces() {
     let (client, ..) = serve_client();
     let whole = PIECE_BYTES as u64 + 7;
-    let wish = |request: &str, size_bytes| UploadWish { asking: asking(request), name: "a".to_owned(), size_bytes };
+    let wish = |request: &str, size_bytes| UploadRequest { asking: asking(request), name: "a".to_owned(), size_bytes };
     let upload = client.begin_upload(&wish("00000001", whole)).await.unwrap();
     let refused = async |id: &str, offset: u64, piece: Vec<u8>| {
         let error = client.add_piece(id, offset, piece).await.unwrap_err();
         let HostError::Refused(problem) = &error else { panic!("{error}") };
-        (error.status().as_u16(), problem.code.clone().unwrap_or_default())
+        (error.status().as_u16(), problem.code.clone().map(String::from).unwrap_or_default())
     };
     assert_eq!(client.begin_upload(&wish("00000002", 9)).await.unwrap_err().status(), StatusCode::CONFLICT);
     assert_eq!(refused(&upload.id, 5, vec![0; 9]).await, (409, "LF5049".to_owned()));
@@ -441,7 +450,7 @@ async fn a_bundle_is_handed_over_in_pieces() {
     let upload = client.add_piece(&upload.id, PIECE_BYTES as u64, vec![2; 7]).await.unwrap();
     assert_eq!(client.uploads().await.unwrap().upload, Some(upload.clone()));
     assert_eq!(client.media().await.unwrap().media.last(), upload.as_medium().as_ref());
-    client.remove_upload(&upload.id, &RemovalWish { asking: asking("00000003") }).await.unwrap();
+    client.remove_upload(&upload.id, &RemovalRequest { asking: asking("00000003") }).await.unwrap();
     assert_eq!(client.uploads().await.unwrap().upload, None);
     let upload = client.begin_upload(&wish("00000004", 9)).await.unwrap();
     assert_eq!(refused(&upload.id, 0, UNSIGNED.to_vec()).await, (422, "LF1104".to_owned()));

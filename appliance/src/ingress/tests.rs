@@ -146,7 +146,7 @@ async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_
 #[test]
 fn the_object_of_the_handbook_leads_to_the_console() {
     let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
-    let handbook = include_str!("../../../docs/CONSOLE.md");
+    let handbook = include_str!("../../../docs/console/ingress.md");
     let ingress = handbook.split("```").find(|part| part.starts_with("yaml\n# console.yaml\n")).unwrap();
     let ingress = read(ingress.trim_start_matches("yaml\n"));
     let service = include_str!("../../../manifests/console/service.yaml").split("\n---\n").map(read);

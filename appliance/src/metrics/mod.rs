@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
+use landfall_documents::license::UsageStatus;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
@@ -16,7 +17,6 @@ use prometheus_client::registry::Registry;
 
 use crate::audit::Signing;
 use crate::forward::Forward;
-use crate::host::Usage;
 
 /// Bounds of the histogram, in seconds.
 const BOUNDS: [f64; 9] = [0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0];
@@ -163,7 +163,7 @@ impl Metrics {
         &self,
         text: &mut String,
         host_answers: bool,
-        usage: Option<&Usage>,
+        usage: Option<&UsageStatus>,
         signing: &Signing,
         forward: &Forward,
     ) -> std::fmt::Result {
@@ -178,12 +178,12 @@ impl Metrics {
     }
 
     /// Sets the usage of the license. Unknown values are removed: an old one would look like a new one.
-    fn show_usage(&self, usage: Option<&Usage>) {
+    fn show_usage(&self, usage: Option<&UsageStatus>) {
         self.license_used.clear();
         self.license_limit.clear();
         for limit in usage.iter().flat_map(|usage| &usage.limits) {
-            let label = LimitLabels { metric: limit.metric.clone() };
-            for (family, count) in [(&self.license_used, limit.now), (&self.license_limit, limit.limit)] {
+            let label = LimitLabels { metric: limit.since.metric.id().to_owned() };
+            for (family, count) in [(&self.license_used, limit.now), (&self.license_limit, limit.since.limit)] {
                 if let Some(count) = count {
                     family.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
                 }

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use landfall_documents::history::{OperationHistory, OperationOutcome};
+use landfall_documents::status::{StatusReport, Verdict};
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::host::{History, OperationOutcome, RunningOperation, Status, Verdict};
+use crate::host::RunningOperation;
 
 /// Labels with their values.
 type Labels = Vec<(&'static str, String)>;
@@ -17,9 +19,9 @@ type Labels = Vec<(&'static str, String)>;
 /// Writes the metrics as text. More may follow.
 pub fn write(
     text: &mut String,
-    status: &Status,
+    status: &StatusReport,
     running: Option<&RunningOperation>,
-    history: Option<&History>,
+    history: Option<&OperationHistory>,
 ) -> std::fmt::Result {
     let mut scrape = Scrape { registry: Registry::with_prefix("landfall_site") };
     scrape.add_parts(status);
@@ -55,26 +57,26 @@ impl Scrape {
         self.registry.register(name, help, family);
     }
 
-    fn add_parts(&mut self, status: &Status) {
+    fn add_parts(&mut self, status: &StatusReport) {
         let is_ready = i64::from(status.verdict == Verdict::Ready);
         self.one("ready", "Whether all that should run is ready: 1 or 0", Some(is_ready));
         let parts = [
-            ("agent", status.agent.as_ref().map(|agent| agent.part.ready)),
-            ("certificates", status.certificates.as_ref().map(|certificates| certificates.part.ready)),
-            ("clock", status.clock.as_ref().map(|clock| clock.part.ready)),
-            ("disk", status.disk.as_ref().map(|disk| disk.part.ready)),
-            ("etcd", status.etcd.as_ref().map(|etcd| etcd.part.ready)),
+            ("agent", status.agent.as_ref().map(|agent| agent.ready)),
+            ("certificates", status.certificates.as_ref().map(|certificates| certificates.ready)),
+            ("clock", status.clock.as_ref().map(|clock| clock.ready)),
+            ("disk", status.disk.as_ref().map(|disk| disk.ready)),
+            ("etcd", status.etcd.as_ref().map(|etcd| etcd.ready)),
             ("firewall", status.firewall.as_ref().map(|firewall| firewall.ready)),
-            ("registry", status.registry.as_ref().map(|registry| registry.part.ready)),
+            ("registry", status.registry.as_ref().map(|registry| registry.ready)),
             ("service-addresses", status.service_addresses.as_ref().map(|services| services.ready)),
         ];
         let parts = parts.into_iter().filter_map(|(part, ready)| Some((part.to_owned(), i64::from(ready?))));
         self.each("part_ready", "Whether a part of the host is ready: 1 or 0", "part", parts);
-        let nodes = status.nodes.iter().map(|node| (node.name.clone(), i64::from(node.part.ready)));
+        let nodes = status.nodes.iter().map(|node| (node.name.clone(), i64::from(node.ready)));
         self.each("node_ready", "Whether a node is ready: 1 or 0", "node", nodes);
     }
 
-    fn add_sizes(&mut self, status: &Status) {
+    fn add_sizes(&mut self, status: &StatusReport) {
         let (disk, memory, etcd) = (status.disk.as_ref(), status.memory.as_ref(), status.etcd.as_ref());
         let help = "Bytes of the filesystem with the data folder";
         self.one("disk_total_bytes", help, disk.map(|disk| gauge(disk.total_bytes)));
@@ -88,12 +90,12 @@ impl Scrape {
         let help = "Bytes from which on etcd refuses to write";
         self.one("etcd_quota_bytes", help, etcd.map(|etcd| gauge(etcd.quota_bytes)));
         let certificates = status.certificates.iter().flat_map(|certificates| &certificates.certificates);
-        let ends = certificates.filter_map(|one| Some((one.file.clone(), seconds(one.ends.as_deref())?)));
+        let ends = certificates.filter_map(|one| Some((one.file.display().to_string(), seconds(one.ends.as_deref())?)));
         let help = "When a certificate ends, in seconds since 1970";
         self.each("certificate_end_timestamp_seconds", help, "file", ends);
     }
 
-    fn add_components(&mut self, status: &Status) {
+    fn add_components(&mut self, status: &StatusReport) {
         let counts = status.components.iter().map(|one| (one.component.clone(), one.ready, one.total));
         let ready = counts.clone().map(|(name, ready, _)| (name, gauge(ready as u64)));
         self.each("component_ready_objects", "Objects of a component that are ready", "component", ready);
@@ -101,7 +103,7 @@ impl Scrape {
         self.each("component_objects", "Objects of a component", "component", all);
     }
 
-    fn add_backups(&mut self, status: &Status) {
+    fn add_backups(&mut self, status: &StatusReport) {
         let Some(backups) = &status.backups else { return };
         self.one("backups", "Backups in the repository", Some(gauge(backups.count as u64)));
         let help = "When the newest backup was made that a drill has restored, in seconds since 1970";
@@ -110,7 +112,7 @@ impl Scrape {
         self.one("backup_fails", help, Some(i64::from(backups.failed_last().is_some())));
     }
 
-    fn add_license(&mut self, status: &Status) {
+    fn add_license(&mut self, status: &StatusReport) {
         let Some(terms) = status.license.as_ref().and_then(|license| license.terms.as_ref()) else { return };
         self.one(
             "license_permits",
@@ -123,11 +125,11 @@ impl Scrape {
         self.one("license_grace_end_timestamp_seconds", help, seconds(terms.grace_ends.as_deref()));
     }
 
-    fn add_operation(&mut self, status: &Status, running: Option<&RunningOperation>) {
+    fn add_operation(&mut self, status: &StatusReport, running: Option<&RunningOperation>) {
         let Some(latest) = &status.operation else { return };
         let is_running = i64::from(latest.running.is_some());
         let help = "Whether the latest operation runs now: 1 or 0";
-        self.each("operation_running", help, "operation", [(latest.name.clone(), is_running)]);
+        self.each("operation_running", help, "operation", [(latest.operation.clone(), is_running)]);
         let step = latest.step.as_ref();
         let help = "Whether the latest operation needs a person to continue: 1 or 0";
         self.one("operation_stuck", help, Some(i64::from(step.is_some_and(|step| step.stuck))));
@@ -141,7 +143,7 @@ impl Scrape {
 
     /// Adds the latest ended operation of each kind, so that one that ended between two scrapes is seen, whatever ran
     /// since.
-    fn add_ends(&mut self, history: Option<&History>) {
+    fn add_ends(&mut self, history: Option<&OperationHistory>) {
         let (ends, durations) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
         let mut seen = BTreeSet::new();
         for past in history.into_iter().flat_map(|history| &history.operations) {

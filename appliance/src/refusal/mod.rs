@@ -210,7 +210,7 @@ impl Refusal {
         if let Self::Host(HostError::Refused(problem)) = self {
             return Problem {
                 status,
-                code: problem.code.clone().unwrap_or_else(|| code.id.to_owned()),
+                code: problem.code.clone().map_or_else(|| code.id.to_owned(), String::from),
                 title: problem.title.clone(),
                 detail: problem.detail.clone(),
                 hint: problem.hint.clone().unwrap_or_else(|| code.fix.to_owned()),

@@ -163,7 +163,7 @@ async fn everything_shown(site: &Site) -> Vec<Reply> {
     let (root, program) = (site.sign_in("root").await, site.program("root", &Scope::ALL).await);
     let mut shown = Vec::new();
     for rule in RULES.iter().filter(|rule| rule.method == Method::GET) {
-        let path = rule.path.replace("{name}", "vera").replace("{id}", "nothing");
+        let path = rule.path.replace("{*name}", "{name}").replace("{name}", "vera").replace("{id}", "nothing");
         shown.extend([root.get(&path).await, program.get(&path).await]);
     }
     shown

@@ -7,6 +7,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use landfall_documents::history::OperationHistory;
+use landfall_documents::license::UsageStatus;
+use landfall_documents::status::StatusReport;
 use landfall_error_codes::codes;
 use prometheus_client::encoding::text::encode_eof;
 use serde::Serialize;
@@ -16,7 +19,7 @@ use tokio::time::timeout;
 use crate::context::Context;
 use crate::database::query_scalar;
 use crate::error::Error;
-use crate::host::{History, Status, Topic, Usage};
+use crate::host::Topic;
 use crate::metrics::site;
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
@@ -68,9 +71,9 @@ pub async fn live() -> &'static str {
 /// left out.
 pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal> {
     let (usage, status, history) = tokio::join!(
-        soon::<Usage>(&context, Topic::Usage),
-        soon::<Status>(&context, Topic::Status),
-        soon::<History>(&context, Topic::History),
+        soon::<UsageStatus>(&context, Topic::Usage),
+        soon::<StatusReport>(&context, Topic::Status),
+        soon::<OperationHistory>(&context, Topic::History),
     );
     let text = text(&context, usage.as_ref(), status.as_ref(), history.as_ref());
     let text = text.map_err(|error| Error::new(codes::BUG, "the metrics cannot be written").because(error))?;
@@ -88,9 +91,9 @@ async fn soon<T: DeserializeOwned + Send + 'static>(context: &Context, topic: To
 
 fn text(
     context: &Context,
-    usage: Option<&Usage>,
-    status: Option<&Status>,
-    history: Option<&History>,
+    usage: Option<&UsageStatus>,
+    status: Option<&StatusReport>,
+    history: Option<&OperationHistory>,
 ) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let answers = context.site.silent_since().is_none();

@@ -33,6 +33,8 @@ pub fn router(context: Context) -> Router {
         .route("/health/live", get(health::live))
         .route("/metrics", get(health::metrics))
         .route("/assets/{name}", get(console::asset))
+        .route("/handbook", get(console::handbook::begin))
+        .route("/handbook/{*name}", get(console::handbook::file))
         .merge(console::routes())
         .merge(api::routes())
         .fallback(|| async { StatusCode::NOT_FOUND })
@@ -80,7 +82,7 @@ async fn observe(State(context): State<Context>, request: Request, next: Next) -
         }
         let (status, took) = (response.status().as_u16(), started.elapsed());
         context.metrics.answered(&method, &route, status, took);
-        let is_quiet = route.starts_with("/health") || route.starts_with("/live/") || route.starts_with("/assets/");
+        let is_quiet = ["/health", "/live/", "/assets/", "/handbook"].iter().any(|quiet| route.starts_with(quiet));
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if is_quiet && status < 500 {
             tracing::debug!(status, duration_ms, "answered");

@@ -1,10 +1,10 @@
 //! Content of a point: a status of the host in a few numbers, and the console's answers since the previous point.
 
 use jiff::Timestamp;
+use landfall_documents::status::{StatusReport, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Status, Verdict};
 use crate::metrics::Tally;
 
 /// State of the site at one time.
@@ -67,7 +67,7 @@ impl Share {
 
 impl TrendReading {
     /// Summarizes a status as of a time.
-    pub fn of(status: &Status, now: Timestamp) -> Self {
+    pub fn of(status: &StatusReport, now: Timestamp) -> Self {
         let ready = status.components.iter().filter(|component| component.ready == component.total).count();
         let ends = status.certificates.as_ref().and_then(|certificates| certificates.soonest_end.as_deref());
         let ends = ends.and_then(|text| text.parse::<Timestamp>().ok());
@@ -80,7 +80,7 @@ impl TrendReading {
             memory: status.memory.as_ref().map(|memory| Share::rest(memory.total_bytes, memory.available_bytes)),
             etcd: status.etcd.as_ref().map(|etcd| Share { used_bytes: etcd.size_bytes, total_bytes: etcd.quota_bytes }),
             certificate_days: ends.map(|ends| ends.duration_since(now).as_secs().div_euclid(86_400)),
-            operation: running.map(|operation| operation.name.clone()),
+            operation: running.map(|operation| operation.operation.clone()),
         }
     }
 }

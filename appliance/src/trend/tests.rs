@@ -1,11 +1,11 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
+use landfall_documents::status::StatusReport;
 
 use super::watch::{PointAttempt, take};
 use super::*;
 use crate::database::{query, query_scalar};
-use crate::host::Status;
 use crate::host::fake::{sample, sample_of};
 use crate::metrics::Tally;
 use crate::testing::Site;
@@ -20,7 +20,7 @@ fn point(at: Timestamp) -> Point {
 
 #[test]
 fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one() {
-    let status: Status = sample_of("status");
+    let status: StatusReport = sample_of("status");
     let before = Tally { requests: 10, failed: 1, microseconds: 9_000 };
     let tally = Tally { requests: 14, failed: 2, microseconds: 17_000 };
     let now = at("2026-11-20T08:00:00Z");

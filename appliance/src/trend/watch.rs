@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use landfall_documents::newer;
+use landfall_documents::status::StatusReport;
 use landfall_error_codes::CodedError as _;
-use serde::Deserialize as _;
 
 use super::point::{Point, TrendReading};
 use super::{PERIOD, recent, store};
 use crate::context::Context;
 use crate::error::Result;
-use crate::host::{Status, Topic};
+use crate::host::Topic;
 use crate::metrics::Tally;
 
 /// Wait before the first point: the host may not have been queried yet.
@@ -57,7 +58,7 @@ pub async fn take(context: &Context, before: Tally) -> Result<PointAttempt> {
     }
     // A late answer is awaited: the point has the time at which the question was asked.
     let answer = context.site.fresh(Topic::Status).await.ok().flatten();
-    let status = answer.and_then(|value| Status::deserialize(&*value).ok());
+    let status = answer.and_then(|value| newer::known_value::<StatusReport>(&value).ok());
     let tally = context.metrics.tally();
     let point = Point::new(now, status.map(|status| TrendReading::of(&status, now)), before, tally);
     store::keep(&context.database, &point).await?;

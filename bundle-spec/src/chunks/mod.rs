@@ -32,7 +32,7 @@ pub const fn chunk_len(size: u64, index: u64) -> u64 {
 /// Results of one pass over a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobSums {
-    /// Digest of the blob, which names it.
+    /// Digest of the blob, which is its name.
     pub sha256: Sha256,
     /// Plain BLAKE3 of the blob.
     pub blake3: Blake3,

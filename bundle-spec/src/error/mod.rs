@@ -29,12 +29,12 @@ pub enum Error {
         /// Value in the bundle, as text.
         format: String,
     },
-    /// `requires` names something unknown.
+    /// `requires` names an unknown feature.
     #[error("landfall.json requires `{feature}`, which Landfall understands from version {landfall}")]
     UnknownRequirement {
         /// The required feature.
         feature: String,
-        /// First version that knows the feature.
+        /// First version that supports the feature.
         landfall: String,
     },
     /// There are more bytes than expected.
@@ -168,7 +168,7 @@ pub enum Error {
     FingerprintWrong {
         /// Description of the first document's fingerprint, or of its absence.
         found: String,
-        /// The trusted fingerprint, given by a person.
+        /// The trusted fingerprint, given by a user.
         trusted: String,
     },
     /// The document has no signature.

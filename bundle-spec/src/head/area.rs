@@ -1,8 +1,8 @@
 //! The signature and trust area: `signatures/…`, then `trust/…`. It is read before anything else is trusted.
 //!
-//! A file in this area that this version does not understand, or that is out of place, does not make the head
-//! unreadable: it is recorded and otherwise ignored. A caller that continues with the rest of the head then gets an
-//! error ([`Area::check_understood`]). For a bundle of a later format, the handover comes before that.
+//! A file in this area that this version does not understand, or that is out of place, is recorded and otherwise
+//! ignored. The head stays readable. A caller that continues with the rest of the head then gets an error
+//! ([`Area::check_understood`]). A bundle of a later format is handed over before that.
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -62,7 +62,7 @@ impl Area {
         }
     }
 
-    /// Returns the best explanation of a refusal by trust: an unreadable file explains more than a missing one.
+    /// Returns the most useful explanation when trust is refused: an unreadable file explains more than a missing one.
     pub(super) fn explain(&mut self, refusal: Error) -> Error {
         self.problem.take().unwrap_or(refusal)
     }

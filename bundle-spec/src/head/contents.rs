@@ -13,8 +13,8 @@ use crate::layout::Layout;
 use crate::parts::BundleName;
 use crate::trust::{KeyId, Revocation, Root, SignatureFile, TrustedRoot};
 
-/// The contents of a head. [`Verified`] gives access to trusted contents; [`Opened::untrusted_contents`] gives access for
-/// inspection only.
+/// The contents of a head. [`Verified`] gives access to trusted contents; [`Opened::untrusted_contents`] gives access
+/// for inspection only.
 #[derive(Debug, Clone)]
 pub struct Contents {
     pub(super) head: Vec<u8>,
@@ -126,7 +126,7 @@ impl Opened {
     }
 }
 
-/// A trusted head: signed by enough keys of the release role of a root that the anchor leads to.
+/// A trusted head: signed by enough keys of the release role of a root that is reachable from the anchor.
 #[derive(Debug, Clone)]
 pub struct Verified {
     contents: Contents,
@@ -154,7 +154,7 @@ impl Verified {
         Self { contents, seal, firsts }
     }
 
-    /// The effective root, and the beginning of its trust.
+    /// The effective root, and the start of the chain of trust.
     pub const fn trusted_root(&self) -> &TrustedRoot {
         &self.seal.trusted
     }

@@ -76,13 +76,13 @@ impl NamedDigest {
     }
 }
 
-/// A feature that a reader must know to install the bundle.
+/// A feature that a reader must support to install the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// The required feature.
     pub feature: String,
-    /// First version of Landfall that knows the feature.
+    /// First version of Landfall that supports the feature.
     pub landfall: String,
 }
 
@@ -113,8 +113,8 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Reads the frozen parts and ignores everything else, including the encoding. The bytes must have been signed: an
-    /// unsigned bundle must not make a reader run its program, nor make a person look for some version.
+    /// Reads the frozen parts and ignores everything else, including the encoding. The bytes must have been signed. An
+    /// unsigned bundle must neither make a reader run its program nor make a user look for a particular version.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Any)?;
@@ -185,7 +185,7 @@ pub struct BundleDocument {
     pub payload_bytes: u64,
     /// The program `landfall` in the bundle: the first blob, and its offset.
     pub program: Program,
-    /// Features that a reader must know.
+    /// Features that a reader must support.
     pub requires: Vec<Requirement>,
     /// Always [`LANDFALL_DOCUMENT_TYPE`].
     #[serde(rename = "type")]

@@ -7,7 +7,7 @@
 //! 2. Links, then writing through them (also hard links, replaced folders, modes changed through a link, set-user-id,
 //!    devices, FIFOs): the type byte is part of the one header a file can have (`archive::header`).
 //! 3. PAX against ustar sizes, PAX applied to other headers, broken PAX that is skipped, sparse maps, giant extension
-//!    headers: there are no extensions; a header that differs in any byte is refused.
+//!    headers: there are no extensions, and a header that differs in any byte is refused.
 //! 4. Bombs by ratio, total or count: nothing is compressed; sizes are limited before anything is allocated (`limits`),
 //!    and memory grows only with bytes that really arrive.
 //! 5. Duplicates: names of documents and signatures are strictly ascending, roots are consecutive, blobs are a set.
@@ -17,7 +17,7 @@
 //! 8. Names like `.`, references out of the archive, links to devices inside documents: documents are data; their
 //!    readers resolve nothing.
 //! 9. JSON that two readers understand differently: see `json`.
-//! 10. Valid signatures of something else: a signature covers the very bytes of `landfall.json`, whose `type` is
+//! 10. Valid signatures of something else: a signature covers the exact bytes of `landfall.json`, whose `type` is
 //!     checked; roots are walked in `trust`.
 
 use std::io::Read;
@@ -37,8 +37,8 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::limits;
 
-/// Bytes reserved for a head. Most heads fit, so that none of their bytes are copied while they grow; the kernel provides
-/// only the pages that are written.
+/// Bytes reserved for a head. Most heads fit, so that none of their bytes are copied while they grow; the kernel
+/// provides only the pages that are written.
 const RESERVED_BYTES: usize = 1 << 20;
 
 /// A head that is being read; `bytes` holds everything read so far.
@@ -53,7 +53,7 @@ impl<R: Read> Head<R> {
         Self { source, bytes: Vec::with_capacity(RESERVED_BYTES) }
     }
 
-    /// Offset at which the area ends and the header of `blobs.json` begins. Valid after the area was read.
+    /// Offset at which the area ends and the header of `blobs.json` begins. Valid once the area has been read.
     pub(super) fn area_end(&self) -> u64 {
         (self.bytes.len() - size_of::<Header>()) as u64
     }
@@ -83,8 +83,8 @@ impl<R: Read> Head<R> {
         loop {
             let range = self.take(size_of::<Header>() as u64, "the signature and trust area")?;
             let header = self.bytes[range].first_chunk().and_then(archive::read_header);
-            // If the data after the area differs from this version's format, it belongs to another version: that is not
-            // a matter of trust.
+            // Data after the area that this version cannot read was written by another version; that is not a matter of
+            // trust.
             let Some((name, size)) = header.filter(|(name, _)| Area::holds(name)) else { return Ok(area) };
             area.admit(&name, size)?;
             let range = self.read_padded(size, &name)?;

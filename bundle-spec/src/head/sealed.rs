@@ -148,7 +148,7 @@ impl<R: Read> Signed<R> {
         Some(Program { offset, ..program })
     }
 
-    /// The effective root, and the beginning of its trust.
+    /// The effective root, and the start of the chain of trust.
     pub const fn trusted_root(&self) -> &TrustedRoot {
         &self.seal.trusted
     }

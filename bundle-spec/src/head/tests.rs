@@ -254,7 +254,7 @@ fn trust_area_size_is_limited() {
 }
 
 #[test]
-fn stranger_signatures_are_ignored() {
+fn unknown_signatures_are_ignored() {
     let rich = rich();
     let anchor = TrustAnchor::Fingerprint(rich.first.fingerprint());
     let strangers: Vec<_> = (0..3).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
@@ -296,7 +296,7 @@ fn future_bundle_hands_over() {
     let area = area.head();
     let trusted = Sealed::read(area.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();
     assert_eq!(trusted.check_requirements().unwrap_err().code().id, "LF1004");
-    // Another format, with or without an announcement.
+    // Another format, announced and unannounced.
     for (format, expected) in [("2", "format 2"), ("\"x\"", "format none")] {
         let text = format!(r#"{{"type":"landfall.dev/bundle/1","format":{format}}}"#);
         let other = future.clone().with("landfall.json", text.as_bytes()).sign(&vendor.key).unwrap();
@@ -309,7 +309,7 @@ fn future_bundle_hands_over() {
 }
 
 #[test]
-fn flipped_bytes_of_future_document_are_refused() {
+fn flipped_future_document_is_refused() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let signed = Forgery::of(&Sample::tiny(&vendor).unwrap()).of_the_future().unwrap().sign(&vendor.key).unwrap();
     let head = signed.head();

@@ -1,4 +1,4 @@
-//! Writer of a head. `UnsignedHead` → `SignedHead`: a head that its own reader would refuse cannot be written.
+//! Writer of a head. `UnsignedHead` → `SignedHead`: a head that Landfall's own reader would refuse cannot be written.
 
 use super::CHUNK_LIST_NAME;
 use super::area::{revocation_name, root_name, signature_name};

@@ -105,7 +105,7 @@ impl Provenance {
     }
 
     /// Returns the release keys that signed. As in a head, each signature that names one of them must match, and
-    /// signatures of strangers are ignored.
+    /// signatures by unknown signers are ignored.
     fn signers(&self, root: &Root) -> Result<Vec<KeyId>> {
         let (name, role) = (&self.name, Role::Release);
         let signatures = &self.envelope.signatures;

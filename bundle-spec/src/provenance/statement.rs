@@ -17,7 +17,7 @@ pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// Value of `buildType`, which defines the external parameters.
 pub const BUILD_TYPE: &str = "https://landfall.dev/build/1";
 
-/// Value of `builder.id`: `landfall build` on a machine of the vendor, not observed by another party.
+/// Value of `builder.id`: `landfall build` on a machine of the vendor, without an independent observer.
 const BUILDER_ID: &str = "https://landfall.dev/builder/local";
 
 /// Algorithm of all digests here, by in-toto's name.
@@ -162,7 +162,7 @@ impl Statement {
         self.subject.iter().any(|subject| subject.sha256() == Some(id))
     }
 
-    /// Returns the statement's subject as text, for the error that it is not about the bundle with this id.
+    /// Returns the statement's subject as text, for the error about a statement that concerns another bundle.
     pub(super) fn subject_text(&self, id: Sha256) -> String {
         let given = &self.predicate.build_definition.external_parameters;
         let subject = self.subject.first().and_then(Material::sha256).filter(|_| !self.is_about(id));

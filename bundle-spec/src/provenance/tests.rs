@@ -160,7 +160,7 @@ fn altered_provenance_has_specific_codes() {
     let payload = STANDARD.decode(good["payload"].as_str().unwrap()).unwrap();
     let altered = String::from_utf8(payload).unwrap().replace("linux/amd64", "linux/arm64");
     assert_eq!(changed("/payload", STANDARD.encode(altered).into()), "LF1106");
-    // Cases: another signature of the same key, no signature, a signature of a stranger.
+    // Cases: another signature by the same key, no signature, a signature by an unknown key.
     assert_eq!(changed("/signatures/0/sig", STANDARD.encode(vendor.key.sign(b"other").unwrap()).into()), "LF1106");
     assert_eq!(changed("/signatures", json!([])), "LF1104");
     let stranger = SigningKey::generate(KeyKind::Ed25519).unwrap();
@@ -266,7 +266,7 @@ fn envelope_accepts_both_base64_alphabets() {
     assert_eq!(refusal(&mixed, &bundle), "LF1012");
 }
 
-/// The message of provenance is not a document of a bundle, and vice versa.
+/// The message of provenance is not valid as a document of a bundle, and vice versa.
 #[test]
 fn bundle_signature_does_not_cover_provenance() {
     let vendor = vendor();

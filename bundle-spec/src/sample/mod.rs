@@ -1,4 +1,4 @@
-//! A tiny but complete and genuinely signed bundle for tests, and [`Forgery`], which makes it wrong in one way.
+//! A tiny but complete and genuinely signed bundle for tests, and [`Forgery`], which breaks it in one way.
 
 mod forgery;
 

@@ -12,7 +12,7 @@ use crate::limits;
 pub enum TrustAnchor {
     /// Bytes of a root document of any number: a file that the vendor handed over, or the root that the site pinned.
     Root(Vec<u8>),
-    /// SHA-256 of a root document of any number, typed by a person. The bundle's chain must contain that document.
+    /// SHA-256 of a root document of any number, typed by a user. The bundle's chain must contain that document.
     Fingerprint(Sha256),
 }
 
@@ -25,7 +25,7 @@ impl TrustAnchor {
     }
 }
 
-/// The effective root, and the beginning of its trust.
+/// The effective root, and the start of the chain of trust.
 #[derive(Debug, Clone)]
 pub struct TrustedRoot {
     root: Root,
@@ -56,10 +56,10 @@ impl TrustedRoot {
 }
 
 /// Walks from the anchor along a chain without gaps, and returns the newest root. The chain may begin with any number
-/// that is not above the trusted one, so that a vendor need not carry every root forever.
+/// up to the trusted one, so a vendor need not ship every root forever.
 ///
 /// Every step of the chain is checked, including those before the anchor, so that no byte of it can vary. A chain that
-/// ends before the anchor's number belongs to an older bundle; then the anchor's own keys are effective.
+/// ends before the anchor's number belongs to an older bundle; in that case, the anchor's own keys are effective.
 ///
 /// Documents with the same number must have the same contents, but may carry other valid signatures. The holder of a
 /// stick can omit the signatures above the threshold, and compute a second one from every ECDSA signature. A site that
@@ -77,7 +77,8 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
         }
         TrustAnchor::Fingerprint(trusted) => with_fingerprint(chain, *trusted)?.clone(),
     };
-    // The cheap check that detects an attack comes first: a stranger's chain is not worth a thousand signature checks.
+    // The cheap check that detects an attack comes first: an unknown signer's chain is not worth a thousand signature
+    // checks.
     let same = chain.iter().find(|root| root.number() == pinned.number());
     if let Some(other) = same.filter(|other| !other.says_the_same(&pinned)) {
         return Err(Error::RootDiffers { name: other.name().to_owned() });
@@ -93,7 +94,7 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
 
 fn with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
     chain.iter().find(|root| root.fingerprint() == trusted).ok_or_else(|| {
-        // The bundle's own fingerprint is never shown: a person would paste it, and so trust the stick by its own word.
+        // The bundle's own fingerprint is never shown: a user would paste it, and then trust the stick on its own word.
         let found = match chain.first() {
             Some(first) => format!("trust/{}.root.json has another one", first.number()),
             None => "the bundle has none".to_owned(),

@@ -1,4 +1,4 @@
-//! The common form of root documents, revocations and licenses: a signed part, and signatures beside it.
+//! The common form of root documents, revocations and licenses: a signed part, and signatures next to it.
 //!
 //! Signatures cover the canonical bytes of `signed`, which are kept as they were read. Fields of later versions stay in
 //! them and are signed like all fields; this version ignores them.
@@ -73,7 +73,7 @@ impl Envelope {
         &self.bytes
     }
 
-    /// All signatures, including those of strangers.
+    /// All signatures, including those by unknown signers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.signatures.iter().map(|(key, bytes)| (*key, bytes.as_slice())).collect()
     }

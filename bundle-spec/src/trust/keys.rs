@@ -79,7 +79,7 @@ impl PublicKey {
     }
 
     /// Reads a `SubjectPublicKeyInfo` of any kind. Returns `None` for a kind that this version does not know, so that
-    /// one future key does not make a whole document unreadable. Returns an error for a key of a known kind in another
+    /// one newer key does not make a whole document unreadable. Returns an error for a key of a known kind in another
     /// encoding.
     pub(super) fn recognize(name: &str, der: &[u8]) -> Result<Option<Self>> {
         let algorithm = der.get(ALGORITHM_OFFSET..).unwrap_or_default();
@@ -120,7 +120,7 @@ impl PublicKey {
     }
 
     /// Returns the `keyid` of the key in DSSE's reference implementation, and so in cosign: its fingerprint as OpenSSH
-    /// prints it. They do not verify an envelope with another `keyid`.
+    /// prints it. Neither verifies an envelope with another `keyid`.
     pub fn envelope_key_id(&self) -> String {
         let (point, curve) = (&self.der[P256_PREFIX.len() - 1..], &b"nistp256"[..]);
         let fields: &[&[u8]] = match self.kind {

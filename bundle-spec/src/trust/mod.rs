@@ -1,4 +1,4 @@
-//! Trust: keys, root documents that say who may sign what, and the walk from the anchor to the effective root.
+//! Trust: keys, root documents that state who may sign what, and the walk from the anchor to the effective root.
 
 mod chain;
 mod envelope;

@@ -133,7 +133,7 @@ impl Revocation {
         self.envelope.message()
     }
 
-    /// All signatures, including those of strangers.
+    /// All signatures, including those by unknown signers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.envelope.signatures()
     }

@@ -5,11 +5,11 @@
 //! - a root that names keys it does not contain;
 //! - thresholds of zero or beyond the keys;
 //! - signatures of other documents passed off as those of a root (the signed part carries its type);
-//! - signatures that count without a check (only those of keys of the role count; each of them must match; strangers'
-//!   are ignored, as in TUF).
+//! - signatures that count without a check (only those of keys of the role count; each of them must match; those by
+//!   unknown signers are ignored, as in TUF).
 //!
 //! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and has no effect. So
-//! one new key does not make a whole chain unreadable to installers in the field.
+//! one new key does not make a whole chain unreadable for installers in the field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -241,7 +241,7 @@ impl Root {
         self.envelope.message()
     }
 
-    /// SHA-256 of the document. A vendor publishes that of document 1, and a person types it.
+    /// SHA-256 of the document. A vendor publishes that of document 1, and a user types it.
     pub fn fingerprint(&self) -> Sha256 {
         Sha256(Sha256Hasher::digest(self.bytes()).into())
     }
@@ -277,7 +277,7 @@ impl Root {
         self.role(role).keys.iter().filter_map(|id| self.key(*id))
     }
 
-    /// All signatures of the document, including those of strangers.
+    /// All signatures of the document, including those by unknown signers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.envelope.signatures()
     }
@@ -314,8 +314,8 @@ impl Root {
         }
     }
 
-    /// Checks that the document's own root keys signed it: for document 1, and for one that is trusted for other
-    /// reasons.
+    /// Checks that the document's own root keys signed it: for document 1, and for a document that is already trusted
+    /// on other grounds.
     pub(super) fn verify_own(&self) -> Result<()> {
         self.verify(Role::Root, &self.name, self.message(), &self.signatures()).map(drop)
     }

@@ -100,8 +100,8 @@ impl SignatureFile {
 }
 
 /// Finds the signature of this message by one of these keys in bytes that a person or program provided. Accepted forms
-/// are a Sigstore bundle from `cosign sign-blob --bundle`, a bare signature, or one in base64 of either alphabet. Each
-/// key is tried, because hints and file names prove nothing. Returns `None` if no key matches.
+/// are a Sigstore bundle from `cosign sign-blob --bundle`, a bare signature, or a bare signature in base64 with either
+/// alphabet. Each key is tried, because hints and file names prove nothing. Returns `None` if no key matches.
 pub fn find_detached_signature(
     bytes: &[u8],
     message: &[u8],

@@ -162,7 +162,7 @@ fn resigned_root_counts_as_same() {
     let mut other = UnsignedRoot::new(&said).unwrap();
     other.add_signature(one.public().id(), &twin(&one.sign(other.message()).unwrap()));
     let twin = other.finish(Some(&first)).unwrap();
-    // The holder of the stick can make a site pin any of them; bundles with the vendor's own must still be accepted.
+    // The holder of the stick can make a site pin any of them; the vendor's own bundles must still be accepted.
     for pinned in [&second, &surplus, &twin] {
         for carried in [&second, &surplus, &twin] {
             let trusted = walk(&pin(pinned), &[first.clone(), carried.clone()]).unwrap();
@@ -241,7 +241,7 @@ fn roles_are_kept_apart() {
     assert_eq!(code(root.verify(Role::Release, "x.json", b"other", &[(id, &twice)])), "LF1106");
 }
 
-/// Returns a document with a key of an unknown kind beside `key` in every role, an unknown role and unknown fields.
+/// Returns a document with a key of an unknown kind next to `key` in every role, an unknown role and unknown fields.
 fn of_the_future(key: &SigningKey, threshold: u64) -> (Root, KeyId) {
     let plain = UnsignedRoot::new(&contents(1, &[key], 1)).unwrap();
     let mut signed: serde_json::Value = serde_json::from_slice(plain.message()).unwrap();
@@ -262,7 +262,7 @@ fn of_the_future(key: &SigningKey, threshold: u64) -> (Root, KeyId) {
 }
 
 #[test]
-fn unknown_keys_and_roles_do_not_count() {
+fn unknown_keys_and_roles_are_ignored() {
     let [one, two] = [key(), key()];
     let (first, unknown) = of_the_future(&one, 1);
     assert!(first.key(unknown).is_none() && first.role(Role::Release).keys.contains(&unknown));

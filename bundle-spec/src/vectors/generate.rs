@@ -1,5 +1,5 @@
-//! Generator of the test vectors. Keys and roots under `vendor/` are made once and kept, so that vectors can be added
-//! later.
+//! Generator of the test vectors. Keys and roots under `vendor/` are created once and kept, so that vectors can be
+//! added later.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ struct VectorSigners {
     vendor: Vendor,
     /// Signs together with the vendor's key, for both roles, under `vendor/pair.1.root.json`.
     second: SigningKey,
-    /// A vendor whose key no root names.
+    /// A vendor whose key is in no root.
     stranger: Vendor,
     /// Documents 1 and 2 of the pair; each names both keys with a threshold of 2.
     pair: [Root; 2],
@@ -51,7 +51,7 @@ fn key(file: &str, kind: KeyKind) -> SigningKey {
     SigningKey::from_encrypted_pem(&fs::read(path).unwrap(), PASSWORD).unwrap()
 }
 
-/// Reads a root document; makes it if it is missing.
+/// Reads a root document; creates it if it is missing.
 fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: Option<&Root>) -> Root {
     let path = folder().join(file);
     if !path.exists() {
@@ -64,7 +64,7 @@ fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: 
     Root::read(file, &fs::read(path).unwrap()).unwrap()
 }
 
-/// Reads a root document as a later version might write it; makes it if it is missing.
+/// Reads a root document as a later version might write it; creates it if it is missing.
 fn future_root(file: &str, key: &SigningKey) -> Root {
     let path = folder().join(file);
     if !path.exists() {
@@ -75,7 +75,7 @@ fn future_root(file: &str, key: &SigningKey) -> Root {
     Root::read(file, &fs::read(path).unwrap()).unwrap()
 }
 
-/// Reads a revocation; makes it if it is missing.
+/// Reads a revocation; creates it if it is missing.
 fn revocation(file: &str, name: &str, key: &SigningKey) -> Revocation {
     let path = folder().join(file);
     if !path.exists() {

@@ -29,8 +29,8 @@ pub fn bind(paths: &SitePaths) -> Result<(), StepError> {
             let failed =
                 |errno: rustix::io::Errno| files::file_error("mount the data folder's part at", &to, errno.into());
             mount_bind(&from, &to).map_err(failed)?;
-            // Volumes that the kubelet mounts must appear in pods, and those of pods here, but not again in the source
-            // folder: first private, then shared.
+            // The kubelet's mounts must propagate into pods, and mounts made in pods must propagate back. Neither may
+            // appear in the source folder: first private, then shared.
             mount_change(&to, MountPropagationFlags::PRIVATE).map_err(failed)?;
             mount_change(&to, MountPropagationFlags::SHARED).map_err(failed)?;
         }

@@ -1,5 +1,5 @@
 //! Configuration of the bridge network, derived from the subnet file of flannel's daemon. Flannel's own CNI plugin does
-//! the same at every call; writing the result once saves one program on the host.
+//! the same on every call; writing the result once avoids that plugin on the host.
 //!
 //! It sets neither `ipMasq` nor port mappings, which require `nft` or `iptables` on the host. Flannel's daemon
 //! masquerades addresses from its own image, and kube-proxy serves node ports.
@@ -44,7 +44,7 @@ fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     let networks: Vec<IpRange> =
         field("FLANNEL_NETWORK")?.split(',').map(|range| range.parse().ok()).collect::<Option<_>>()?;
     let mtu: u32 = field("FLANNEL_MTU")?.parse().ok()?;
-    // The subnet's first host address, which is the bridge's, with the prefix.
+    // The bridge's address, which is the subnet's first host address, with the prefix.
     let (gateway, prefix) = field("FLANNEL_SUBNET")?.split_once('/')?;
     let gateway: IpAddr = gateway.parse().ok()?;
     let prefix: u8 = prefix.parse().ok()?;

@@ -23,9 +23,9 @@ const CORRECTION: SignedDuration = SignedDuration::from_mins(5);
 /// Limits of the clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// Begin of the cluster's authority: the site did not exist before.
+    /// Start of the cluster's certificate authority: the site did not exist before.
     pub authority_begins: Option<Timestamp>,
-    /// End of the cluster's authority: nothing issued later can be valid.
+    /// End of the cluster's certificate authority: nothing issued later can be valid.
     pub authority_ends: Option<Timestamp>,
     /// The newest time that the site has seen.
     pub seen: Option<Timestamp>,
@@ -34,13 +34,14 @@ pub struct Evidence {
 /// Plausibility of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plausibility {
-    /// No known time contradicts it.
+    /// The clock contradicts no known time.
     Plausible,
-    /// It is earlier than this time, the newest that the site has seen: it was set back, or was ahead at that time.
+    /// The clock is earlier than this time, the newest that the site has seen. Either it was set back, or it was ahead
+    /// then.
     Reset(Timestamp),
-    /// It is earlier than a time that has certainly passed.
+    /// The clock is earlier than a time that has certainly passed.
     Behind(Timestamp),
-    /// It is later than this time, the latest plausible one.
+    /// The clock is later than this time, the latest plausible one.
     Ahead(Timestamp),
 }
 
@@ -103,8 +104,8 @@ pub fn evidence(paths: &SitePaths) -> Evidence {
     Evidence { authority_begins, authority_ends, seen: last_seen_time(paths) }
 }
 
-/// Returns the newest time that the site has seen. Journals count only until there is a file for it. A person who
-/// confirms the clock with `touch` is right even if a journal was written while the clock was ahead.
+/// Returns the newest time that the site has seen. Journals count only as long as no file records that time. A user who
+/// confirms the clock with `touch` overrides a journal written while the clock was ahead.
 fn last_seen_time(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
     modified_time(&paths.clock()).or_else(|| journals.filter_map(|path| modified_time(&path)).max())
@@ -114,8 +115,8 @@ fn modified_time(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// Stores a plausible time as seen, durably. The file's modification time counts, so that a person can confirm a clock
-/// with `touch`. A newer time that the site has seen stays, until the clock reaches it or a person confirms the clock.
+/// Stores a plausible time as seen, durably. The file's modification time counts, so that a user can confirm a clock
+/// with `touch`. A newer time that the site has seen stays, until the clock reaches it or a user confirms the clock.
 pub fn witness(paths: &SitePaths, now: Timestamp) -> Result<(), StepError> {
     if matches!(clock_plausibility(paths, now), Plausibility::Reset(_)) {
         return Ok(());
@@ -143,12 +144,12 @@ mod tests {
             // The machine spent four years in a warehouse.
             (2031, installed, Plausibility::Plausible),
             (2037, installed, Plausibility::Ahead(at(2027) + LONGEST_SILENCE)),
-            // The agent or a person has seen it.
+            // The agent or a user has seen it.
             (2037, Evidence { seen: Some(at(2037)), ..installed }, Plausibility::Plausible),
-            // The clock was ahead for one boot; the right time must not count as behind.
+            // The clock was ahead for one boot; afterwards, the correct time must not count as behind.
             (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Reset(at(2030))),
             (2027, Evidence { seen: Some(at(2027) + CORRECTION), ..installed }, Plausibility::Plausible),
-            // A time before the authority has priority.
+            // A time before the certificate authority takes precedence.
             (2015, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Behind(at(2026))),
             (2047, Evidence { seen: Some(at(2047)), ..installed }, Plausibility::Ahead(at(2046))),
             (1970, Evidence::default(), Plausibility::Plausible),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_is_noted_until_confirmed() {
+    fn reset_clock_is_noted_until_confirmed() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let now = Timestamp::now();
@@ -190,7 +191,7 @@ mod tests {
         );
         assert!(reset.error(earlier, &paths).is_none());
         assert!(reset.note(earlier, &paths).unwrap().contains("`touch "), "{reset:?}");
-        // `touch` under the earlier clock. A journal from before does not contradict the person.
+        // A user runs `touch` under the earlier clock. An older journal does not override that.
         durable::create_folder(&paths.journal()).unwrap();
         durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
         let confirmed = std::fs::FileTimes::new().set_modified(earlier.into());

@@ -1,5 +1,5 @@
-//! Persistent problems of the agent. It looks several times a second, so it logs a problem when it begins, when its
-//! cause changes, and when it is over.
+//! Persistent problems of the agent. The agent checks several times a second, so it logs a problem when it begins, when
+//! its cause changes, and when it ends.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use landfall_engine::step::StepError;
 pub struct Concerns(BTreeMap<&'static str, String>);
 
 impl Concerns {
-    /// Logs an error and continues, because the next look may succeed. A failed sync is different: the kernel may have
-    /// dropped the data and would report success next time. The agent then ends, and systemd starts one that reads the
+    /// Logs an error and continues, because the next check may succeed. A failed sync is different: the kernel may have
+    /// dropped the data and would report success next time. The agent then exits, and systemd starts one that reads the
     /// disk. Returns true if it logged a change.
     pub fn unless_fatal<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> Result<bool, StepError> {
         match outcome {

@@ -18,11 +18,11 @@ use landfall_host::paths::SitePaths;
 
 /// Files that cannot be recreated.
 const LASTING: [&str; 4] = [AUTHORITIES[0], AUTHORITIES[1], AUTHORITIES[2], "pki/sa"];
-/// Authorities, by path below `/etc/kubernetes` without extension.
+/// Certificate authorities, by path below `/etc/kubernetes` without extension.
 pub(crate) const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
 
 /// Pairs that kubeadm creates for every control plane with its own etcd, by path below `/etc/kubernetes` without
-/// extension. The list reveals a pair of which nothing is left.
+/// extension. The list reveals a pair that is lost completely.
 const MADE: [&str; 7] = [
     "pki/apiserver",
     "pki/apiserver-etcd-client",
@@ -49,8 +49,8 @@ pub(crate) fn is_installed(paths: &SitePaths) -> bool {
     paths.static_pods().join("kube-apiserver.yaml").exists()
 }
 
-/// Renews the control plane's certificates in a copy, if one is due. Returns true if there are new ones, which the
-/// control plane reads only on a restart.
+/// Renews the control plane's certificates in a copy, if one is due. Returns true if there are new certificates, which
+/// the control plane reads only on a restart.
 pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<bool, StepError> {
     let _lock = renewal::lock(paths)?;
     let was_cut = renewal::finish(paths)?;
@@ -121,7 +121,7 @@ pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     Ok(MADE.into_iter().map(str::to_owned).chain(found).collect())
 }
 
-/// Fails if a file is lost that only a backup can restore. kubeadm would create a new one that matches nothing.
+/// Fails if a file is lost that only a backup can restore. kubeadm would create one that matches nothing.
 pub(crate) fn check_authorities(paths: &SitePaths) -> Result<(), StepError> {
     let is_whole = |path: &Path| fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
     for authority in LASTING {

@@ -15,13 +15,13 @@ pub struct Deletions(Arc<SharedState>);
 #[derive(Debug, Default)]
 struct SharedState {
     last: Mutex<Last>,
-    /// Wakes those who wait for a notification.
+    /// Wakes all threads that wait for a notification.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Last {
-    /// Time after which nothing is missed; `None` without a listening thread.
+    /// Start of complete knowledge: no later deletion is missed. `None` without a listening thread.
     since: Option<Duration>,
     by_table: BTreeMap<String, Duration>,
     /// Time at which notifications were lost: any table may have been deleted then.
@@ -31,8 +31,8 @@ struct Last {
 }
 
 impl Deletions {
-    /// Listens from now on. Without the kernel's notifications no deletion is ever known: this is logged, and only the
-    /// agent's looks remain.
+    /// Listens from now on. Without the kernel's notifications, no deletion is ever known: this is logged, and only the
+    /// agent's periodic checks remain.
     pub fn listen() -> Self {
         let deletions = Self::default();
         let shared = deletions.clone();
@@ -122,7 +122,7 @@ mod tests {
         let listening = std::thread::spawn(move || later.note(Deletion::Unknown, Duration::from_secs(1)));
         assert!(deletions.wait(0, Duration::from_mins(1)));
         listening.join().unwrap();
-        assert!(deletions.wait(0, Duration::from_mins(1)), "nor is one missed that came before the wait");
+        assert!(deletions.wait(0, Duration::from_mins(1)), "a deletion before the wait is not missed");
         assert!(begun.elapsed() < Duration::from_secs(30));
         assert_eq!(deletions.notices(), 1);
     }

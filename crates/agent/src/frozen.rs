@@ -104,7 +104,7 @@ mod tests {
         frozen.tend(&paths, begun + Duration::from_secs(31)).unwrap();
         assert_eq!((read(&one).as_str(), read(&two).as_str()), ("THAWED", "0"));
         assert_eq!((read(&running).as_str(), read(&foreign).as_str()), ("0\n", "1\n"));
-        // The time of a group that thawed in between starts again.
+        // A group that thawed in between is timed from zero again.
         frozen.tend(&paths, begun + Duration::from_secs(40)).unwrap();
         durable::write_file(&two, b"1\n", 0o644).unwrap();
         frozen.tend(&paths, begun + Duration::from_secs(50)).unwrap();

@@ -1,5 +1,6 @@
 //! Access of containers to GPUs: a CDI specification that NVIDIA's own tool derives from its driver's report. Only the
-//! site's containerd reads its folder, which a boot empties. A node pack without that tool gives containers no GPUs.
+//! site's containerd reads its folder, which a boot empties. With a node pack that lacks the tool, containers get no
+//! GPUs.
 //!
 //! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU. Therefore it runs within
 //! limits, and never in the agent's loop. The driver's own files are not read there either, because such reads wait for
@@ -25,14 +26,14 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Maximum output of the tool, in bytes.
 const OUTPUT_BYTES: usize = 4 << 20;
 
-/// Time between two failed tries: each one with a hanging library may leave a process that the kernel cannot end.
+/// Time between two failed attempts: each one with a hanging library may leave a process that the kernel cannot end.
 const AGAIN: Duration = Duration::from_mins(10);
 
-/// `PATH` by which the tool finds `modprobe` and `ldconfig`.
+/// `PATH` in which the tool finds `modprobe` and `ldconfig`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Options with which the tool prints a specification as JSON. A device is named by its UUID and its index. The root is
-/// explicit, because the configuration of another container toolkit on the host may name a different one.
+/// explicit, because another container toolkit's configuration on the host may name a different one.
 const GENERATE: [&str; 7] = [
     "cdi",
     "generate",
@@ -43,8 +44,8 @@ const GENERATE: [&str; 7] = [
     "--device-name-strategy=index",
 ];
 
-/// Options with which the tool loads the driver's further modules and creates their device files. Nothing else does so
-/// before the first CUDA program, and a specification only contains existing files.
+/// Options with which the tool loads the driver's other modules and creates their device files. Otherwise, this would
+/// happen only with the first CUDA program, and a specification only contains existing files.
 const MAKE_FILES: [&str; 4] = ["system", "create-device-nodes", "--control-devices", "--load-kernel-modules"];
 
 /// Folder of NVIDIA's driver, if it is loaded.
@@ -71,7 +72,7 @@ impl Tools {
     fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, StepError> {
         let hook = format!("--nvidia-cdi-hook-path={}", self.hook.display());
         let mut command = Command::new(&self.generator);
-        // Only errors are kept of its messages: warnings about features that a driver lacks may exceed the limit.
+        // Only its error messages are kept: warnings about features that a driver lacks may exceed the limit.
         command.args(arguments).env_clear().env("PATH", PATH).env("NVIDIA_CTK_QUIET", "true");
         if arguments == GENERATE {
             command.arg(hook);
@@ -157,7 +158,7 @@ fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
     Ok(true)
 }
 
-/// A look of the agent: the inputs found, and the result of writing the specification; `None` if nothing had changed.
+/// A check by the agent: the inputs found, and the result of writing the specification; `None` if nothing had changed.
 #[derive(Debug)]
 struct LookResult {
     source: Source,
@@ -178,13 +179,13 @@ pub(crate) struct GpuSpecification {
     /// Inputs of the last write or attempt; `None` before the first look.
     last: Option<Source>,
     running: Option<JoinHandle<LookResult>>,
-    /// Time of the next try after a failure.
+    /// Time of the next attempt after a failure.
     again: Option<Instant>,
 }
 
 impl GpuSpecification {
-    /// Looks on its own thread, which writes the specification if something changed. Returns the result of a write;
-    /// `None` without news.
+    /// Checks on a separate thread, which writes the specification if something changed. Returns the result of a
+    /// finished write; `None` if there is none.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         if let Some(running) = self.running.take() {
             if !running.is_finished() {
@@ -211,7 +212,7 @@ impl GpuSpecification {
         if is_idle {
             return None;
         }
-        // Some time after a failure, it is written again from the same inputs.
+        // Some time after a failure, the specification is written again from the same inputs.
         let last = self.last.clone().filter(|_| waits || self.again.is_none());
         let paths = paths.clone();
         self.running = Some(std::thread::spawn(move || LookResult::now(&paths, last.as_ref())));
@@ -271,7 +272,7 @@ mod tests {
         fs_err::read_to_string(paths.gpu_specification()).ok()
     }
 
-    /// Tends until there is news, or nothing runs.
+    /// Tends until there is a result, or nothing runs.
     fn settle(tended: &mut GpuSpecification, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         loop {
             match tended.tend(paths, now) {
@@ -319,12 +320,12 @@ mod tests {
     }
 
     #[test]
-    fn driver_files_are_read_on_a_thread() {
+    fn separate_thread_reads_driver_files() {
         let (tree, paths) = machine();
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());
         assert!(settle(&mut tended, &paths, now).unwrap().unwrap());
-        assert!(tended.tend(&paths, now).is_none() && tended.running.is_some(), "a driver may let its readers wait");
+        assert!(tended.tend(&paths, now).is_none() && tended.running.is_some(), "a driver may block its readers");
         assert!(settle(&mut tended, &paths, now).is_none());
         fs_err::remove_dir_all(tree.path().join("proc/driver")).unwrap();
         assert!(settle(&mut tended, &paths, now).unwrap().unwrap());

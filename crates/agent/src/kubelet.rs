@@ -83,7 +83,7 @@ mod tests {
     fn waiting_reason_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        // The first address is on lo everywhere; the second one, reserved for documentation, is nowhere.
+        // The first address is on every lo; the second one is reserved for documentation and on no interface.
         let (here, nowhere) = (sample([127, 0, 0, 1].into()), sample([192, 0, 2, 17].into()));
         let (runs, waits) = (unit("active", "running", ""), unit("activating", "start-pre", ""));
         let lack = |settings, answers| lacks(&paths, settings, answers);

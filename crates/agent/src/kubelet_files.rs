@@ -48,8 +48,8 @@ enum Repair {
     Reissue(Need),
 }
 
-/// Decides the repair before a start of the kubelet. A certificate in the kubeconfig has priority over a newer separate
-/// one: the kubelet reads it first, and exits if it is unusable.
+/// Decides the repair before a start of the kubelet. A certificate in the kubeconfig takes precedence over a newer
+/// separate one: the kubelet reads it first, and exits if it is unusable.
 fn repair(kubeconfig: Kubeconfig, current: CertificateState, now: Timestamp) -> Repair {
     match kubeconfig {
         Kubeconfig::Names => current.unusable(now).map_or(Repair::Keep, Repair::Reissue),
@@ -89,7 +89,7 @@ pub(crate) fn held_certificates(paths: &SitePaths) -> Result<Vec<HeldCertificate
     Ok([client].into_iter().chain(serving).collect())
 }
 
-/// Returns why the kubelet's serving pair must be removed, if so; a pair that never existed need not be.
+/// Returns the reason to remove the kubelet's serving pair; `None` if it is usable or never existed.
 fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError> {
     let [certificate, key] = PAIR.map(|name| files::read(&folder(paths).join(name)));
     let (certificate, key) = (certificate?, key?);

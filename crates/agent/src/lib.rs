@@ -1,6 +1,6 @@
 //! Node programs next to containerd and the kubelet: the agent and the preparations. The agent, `landfall node run`,
-//! maintains slowly changing state; systemd runs the preparations before it starts the other two. It decides nothing:
-//! the plan wrote its settings.
+//! maintains slowly changing state; systemd runs the preparations before it starts the other two. The agent decides
+//! nothing: the plan wrote its settings.
 
 pub mod boot;
 pub mod bridge;

@@ -1,4 +1,4 @@
-//! Measurement of the license's usage, each hour, by a separate process: it queries the cluster, for which the agent
+//! Hourly measurement of the license's usage by a separate process, because it queries the cluster, for which the agent
 //! never waits. The agent's log reports what could not be measured.
 
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use landfall_host::paths::SitePaths;
 
 /// Time between two samples.
 const HOUR: Duration = Duration::from_hours(1);
-/// Time between two failed tries: the cluster may still be starting.
+/// Time between two failed attempts: the cluster may still be starting.
 const AGAIN: Duration = Duration::from_mins(5);
 /// Delay after the agent's start, because a boot has other work first.
 const SETTLED: Duration = Duration::from_mins(2);
@@ -30,8 +30,8 @@ impl Measurement {
         Self { next: Instant::now() + SETTLED, running: None }
     }
 
-    /// Checks the running measurement, and begins the next one when it is due on a site with a license. Returns the
-    /// result of a finished one; `None` without news.
+    /// Checks the running measurement, and starts the next one when it is due on a site with a license. Returns the
+    /// result of a finished one; `None` if there is none.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         let news = self.running.take().and_then(|(child, begun)| self.look(paths, child, begun, now));
         let has_license = || paths.license().exists() || paths.license_copy().exists();
@@ -67,8 +67,8 @@ impl Measurement {
                 return None;
             }
             Ok(None) => {
-                // A process that waits for a disk does not end even now, so it is not waited for: a later look finds
-                // its end.
+                // A process in an uninterruptible disk wait does not end even now, so it is not awaited: a later look
+                // reaps it.
                 let killed = child.kill();
                 let how = killed.map_or_else(|error| format!(", and cannot be killed: {error}"), |()| String::new());
                 self.running = Some((child, begun));
@@ -114,7 +114,7 @@ mod tests {
         (root, paths)
     }
 
-    /// Tends until there is news of the running process.
+    /// Tends until the running process has a result.
     fn settle(measuring: &mut Measurement, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         loop {
             match measuring.tend(paths, now) {

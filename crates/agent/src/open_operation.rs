@@ -1,15 +1,16 @@
-//! Continuation of an operation that a power cut interrupted and that can end on its own: finished, or undone. It needs
-//! no person, so its unit is started. An install and an uninstall wait for one.
+//! Continuation of an operation that a power cut interrupted, if it can finish or be undone without human intervention.
+//! If so, its unit is started. An install and an uninstall wait for a user.
 
+use landfall_documents::operation::Operation;
 use landfall_engine::journal::{JournalFolder, Outline};
-use landfall_engine::plan::Operation;
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 
 use super::units::{OPERATION, systemctl};
 
-/// Starts the unit of operations if an operation is open that can end on its own. Does nothing while the unit runs.
+/// Starts the unit of operations if an open operation can end without human intervention. Does nothing while the unit
+/// runs.
 pub(crate) fn continue_it(paths: &SitePaths, commands: &dyn CommandRunner) -> Result<(), StepError> {
     if !is_open(paths) {
         return Ok(());
@@ -18,8 +19,8 @@ pub(crate) fn continue_it(paths: &SitePaths, commands: &dyn CommandRunner) -> Re
     start.check_output(commands.run(&start, None)).map(drop)
 }
 
-/// Returns true if the last operation can end on its own and has not ended. A journal that this version cannot read
-/// counts as open: the pinned program can read it.
+/// Returns true if the last operation has not ended and can end without human intervention. A journal that this version
+/// cannot read counts as open: the pinned program can read it.
 fn is_open(paths: &SitePaths) -> bool {
     let journals = JournalFolder::<Outline>::at(paths.journal());
     let Ok(Some(last)) = journals.latest() else { return false };

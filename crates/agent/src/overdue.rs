@@ -14,10 +14,10 @@ use serde::Deserialize;
 
 use super::units::{BACKUP, BACKUP_TIMER, FOLDER, RANDOM_DELAY_HOURS, UnitState, systemctl};
 
-/// Time from the scheduled time of each day's backup until it is overdue. The timer's own delay is an hour, and a
-/// backup takes its time.
+/// Time from the scheduled time of each day's backup until it is overdue. The timer's own delay is up to an hour, and
+/// the backup itself takes time.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
-/// Time after its start for which the agent leaves a machine alone.
+/// Time after a machine's start for which the agent leaves it alone.
 const SETTLED: Duration = Duration::from_mins(15);
 /// Time between two starts by the agent, whatever the clock says.
 const AGAIN: Duration = Duration::from_hours(6);
@@ -55,8 +55,8 @@ impl OverdueBackups {
     }
 }
 
-/// Returns true if no backup has succeeded since the last one that is due. A site without one is as old as its UUID. A
-/// success in the future is ignored: the clock was wrong then.
+/// Returns true if no backup has succeeded since the last scheduled one. A site without any backup is as old as its
+/// UUID. A success in the future is ignored: the clock was wrong then.
 fn is_overdue(paths: &SitePaths, now: &Zoned) -> Result<bool, StepError> {
     let Some(time) = files::read_text(&timer(paths))?.as_deref().and_then(time_of_day) else { return Ok(false) };
     let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<LatestTry>(&bytes).ok());

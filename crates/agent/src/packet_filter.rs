@@ -1,6 +1,6 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
-//! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
-//! restarted program rewrites its table.
+//! runs, deletes them along with all other tables. Neither program checks: kube-proxy writes when services change,
+//! flannel once. A restarted program rewrites its table.
 //!
 //! The agent ends the process, and the kubelet restarts it in the same pod, which needs no controller, scheduler or new
 //! network. The kubelet waits longer before each restart; if it would wait, the pod is deleted instead, and its
@@ -20,8 +20,8 @@ use landfall_host::process::{self, ProcessId};
 /// Tables, each with the pod's program that writes it.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// Time that a program older than the agent may lack its table: the agent cannot know whether it has written it. On a
-/// slow machine, each needless restart doubles the time for the next program.
+/// Time that a program older than the agent may lack its table: the agent cannot know whether the program has written
+/// it. On a slow machine, each needless restart doubles the time for the next program.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 
@@ -29,7 +29,7 @@ const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time that the kubelet may take to end a program whose pod was deleted. Deleting the pod again earlier would only
-/// cost time.
+/// waste time.
 const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// State of one watched table.
@@ -50,24 +50,26 @@ struct WatchedTable {
 pub struct PacketFilter {
     tables: Vec<WatchedTable>,
     deletions: Deletions,
-    /// Number of deletion notifications before the last look.
+    /// Number of deletion notifications before the last check.
     notices: u64,
 }
 
-/// Result of one look at a table.
+/// Result of one check of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     /// The table is in use.
     InUse,
     /// The table is missing or has no rules; it is unknown whether its program has ever written it.
     Missing,
-    /// The table is not in use, and nothing in it was deleted since its program began, which has yet to write it.
+    /// The table is not in use. Nothing in it was deleted since its program started, so the program has yet to write
+    /// it.
     Unwritten,
-    /// The table is not in use, and something in it was deleted while its program ran, which the agent may have missed.
+    /// The table is not in use. Something in it was deleted while its program ran, or the agent may have missed a
+    /// deletion.
     Deleted,
 }
 
-/// Decision after one look at a table.
+/// Decision after one check of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// The table exists, or the program still has time.
@@ -83,14 +85,14 @@ impl PacketFilter {
         Self { tables, deletions: Deletions::listen(), notices: 0 }
     }
 
-    /// Waits until something was deleted since the last look, or until the time limit. Returns true if something was.
+    /// Waits until something was deleted since the last check, or until the time limit. Returns true if something was.
     pub fn wait(&self, limit: Duration) -> bool {
         self.deletions.wait(self.notices, limit)
     }
 
     /// Checks the tables, and restarts the program of each that is missing.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
-        // This precedes the look, so that no later deletion is missed.
+        // This precedes the check, so that no later deletion is missed.
         self.notices = self.deletions.notices();
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
@@ -98,7 +100,7 @@ impl PacketFilter {
         let chains = netlink::chains().map_err(failed)?;
         let deletions = &self.deletions;
         let tended = self.tables.iter_mut().map(|watched| watched.tend(&chains, deletions, pods));
-        // All tables are tended, whatever the result for the others.
+        // Every table is maintained, even if another one fails.
         tended.collect::<Vec<_>>().into_iter().collect()
     }
 }
@@ -141,7 +143,8 @@ impl WatchedTable {
         }
     }
 
-    /// Restarts a program, in its pod or in another one. If the API server does not answer, the kubelet does it later.
+    /// Restarts a program, in the same pod or in a new one. If the API server does not answer, the kubelet does it
+    /// later.
     fn restart(&mut self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
         let (table, name) = (self.table, self.program);
         if pods.restarts_at_once(program) {
@@ -188,7 +191,8 @@ impl WatchedTable {
             self.writer = None;
             return Verdict::Restart;
         }
-        // It may take any time: after a boot, a slow machine needs minutes, and a restart would start them over.
+        // The first write may take arbitrarily long: after a boot, a slow machine needs minutes, and a restart would
+        // begin again.
         if look == Look::Unwritten {
             return Verdict::Fine;
         }

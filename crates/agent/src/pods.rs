@@ -57,7 +57,7 @@ impl<'a> Pods<'a> {
     }
 
     /// Returns true if the kubelet immediately restarts the program of a pod when its process ends. It waits longer
-    /// before each further restart, until the container has run for long enough.
+    /// before each later restart, until the container has run for long enough.
     pub fn restarts_at_once(&self, process: ProcessId) -> bool {
         let is_old = process.age().is_some_and(|age| age > DELAY_FORGOTTEN);
         is_old
@@ -180,7 +180,7 @@ mod tests {
         pods.delete(UID).unwrap();
         assert!(pods.delete("another").unwrap_err().to_string().contains("no folder of logs"));
         let commands = runner.0.into_inner().unwrap();
-        assert_eq!(commands.len(), 1, "one question to the API server is enough: {commands:?}");
+        assert_eq!(commands.len(), 1, "one request to the API server is enough: {commands:?}");
         assert!(
             commands[0].contains("delete pod kube-proxy-x --namespace kube-system --grace-period 1"),
             "{commands:?}"
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(pods.restarts(UID), Some(0));
         logs(&paths, &["kube-proxy/11.log", "kube-proxy/2.log"]);
         assert_eq!(pods.restarts(UID), Some(11));
-        // This test is young, and not in a pod.
+        // This test has just started, and runs outside any pod.
         let this = ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(!pods.restarts_at_once(this));
     }

@@ -60,7 +60,7 @@ fn runtime_answers(programs: &Programs) -> bool {
     Subprocesses.run(&programs.runtime_version(), None).is_ok_and(|output| output.success)
 }
 
-/// Retries until success or until patience ends; in between, the unit's status shows the reason.
+/// Retries until success or until patience runs out; in between, the unit's status shows the reason.
 fn wait(patience: Duration, mut attempt: impl FnMut() -> Result<(), StepError>) -> Result<(), StepError> {
     let begin = Instant::now();
     let mut systemd = Systemd::of_this_process();

@@ -31,8 +31,8 @@ impl Programs {
         HostCommand::new(self.folder.join(name))
     }
 
-    /// Returns `kubectl` with the rights that need no object of the cluster: the administrator's own exist only after
-    /// the phase that uploads the configuration. Its cache is in a folder that a boot empties.
+    /// Returns `kubectl` with the credentials that need no object of the cluster: the administrator's own credentials
+    /// work only after the phase that uploads the configuration. Its cache is in a folder that a boot empties.
     pub fn kubectl(&self, arguments: &[&str]) -> HostCommand {
         self.program("kubectl")
             .argument("--kubeconfig")
@@ -43,7 +43,7 @@ impl Programs {
             .arguments(arguments.iter().copied())
     }
 
-    /// Returns a program that finds the node pack's other programs by its `PATH`.
+    /// Returns a program that finds the node pack's other programs through its `PATH`.
     pub fn with_path(&self, name: &str) -> HostCommand {
         let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display());
         self.program(name).variable("PATH", path)

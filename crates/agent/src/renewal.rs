@@ -1,6 +1,6 @@
 //! Work on certificates in a copy. kubeadm rewrites files in place and syncs nothing, so it runs with a copy as its
-//! root. Changed files are put into place only when the copy is complete and durable. The next look finishes a renewal
-//! that a power cut interrupted: no pair is ever left half old.
+//! root. Changed files are put into place only when the copy is complete and durable. The next check finishes a renewal
+//! that a power cut interrupted: no pair ever stays half renewed.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// Kubeconfigs that hold certificates which kubeadm renews, by the names of kubeadm's phases.
+/// Kubeconfigs with certificates that kubeadm renews, by the names of kubeadm's phases.
 pub const KUBECONFIGS: [&str; 4] = ["admin", "super-admin", "controller-manager", "scheduler"];
 /// kubeadm's configuration in the copy.
 const CONFIGURATION: &str = "kubeadm.yaml";
@@ -85,8 +85,8 @@ impl<'a> Renewal<'a> {
     }
 }
 
-/// Puts a complete copy that a power cut left into place, and removes any other. Returns true if there was a complete
-/// one.
+/// Puts a complete copy that a power cut left behind into place, and removes any other. Returns true if there was a
+/// complete one.
 pub fn finish(paths: &SitePaths) -> Result<bool, StepError> {
     let is_complete = paths.renewal().join(COMPLETE).exists();
     if is_complete {
@@ -119,7 +119,7 @@ fn mode(path: &Path) -> Result<u32, StepError> {
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// Returns all files below a folder, without leftovers of interrupted writes; none for a missing folder.
+/// Returns all files below a folder, without leftovers of interrupted writes; empty for a missing folder.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
     let failed = |error| files::file_error("list", folder, error);
     let mut found = Vec::new();

@@ -99,7 +99,7 @@ impl<'a> Agent<'a> {
             if let Some(written) = self.gpu_specification.tend(self.paths, Instant::now()) {
                 self.concerns.note(written, "containers do not get the GPUs of this host");
             }
-            // Nothing that runs depends on it, as with trusted time.
+            // Like trusted time, this is not needed by anything that runs.
             if let Some(measured) = self.measuring.tend(self.paths, Instant::now()) {
                 self.concerns.note(measured, "the use of the license is not measured");
             }
@@ -134,8 +134,8 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained").map(drop)
     }
 
-    /// Waits for the next tick. Once per tick, it checks the packet filter as soon as something is deleted there:
-    /// kube-proxy itself deletes rules all the time.
+    /// Waits for the next tick. At most once per tick, it checks the packet filter as soon as something is deleted
+    /// there: kube-proxy itself deletes rules all the time.
     fn pause(&mut self) -> Result<(), StepError> {
         let begun = Instant::now();
         if self.packet_filter.wait(TICK) {

@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 
-use landfall_engine::newer;
+use landfall_documents::newer;
 use landfall_engine::step::StepError;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;

@@ -83,9 +83,9 @@ impl UnitState {
 /// State of a timer as systemd reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimerState {
-    /// True if it will start its service again; false if systemd does not answer.
+    /// True if the timer will start its service again; false if systemd does not answer.
     pub is_active: bool,
-    /// Time of its next start; `None` if that depends on the end of the current run.
+    /// Time of the timer's next start; `None` if that depends on the end of the current run.
     pub next: Option<Timestamp>,
 }
 

@@ -51,7 +51,7 @@ pub enum Need {
     /// It is not a certificate.
     #[error("is damaged")]
     Unreadable,
-    /// It was issued under a clock that was ahead.
+    /// It was issued while the clock was ahead.
     #[error("is not valid yet")]
     NotYetValid,
     /// It has reached two thirds of its life.
@@ -70,7 +70,7 @@ impl Need {
 }
 
 impl CertificateState {
-    /// Reads the first certificate of a PEM file, which may also contain keys and further certificates.
+    /// Reads the first certificate of a PEM file, which may also contain keys and other certificates.
     pub fn in_pem(pem: Option<&[u8]>) -> Self {
         match pem {
             None => Self::Missing,
@@ -98,7 +98,7 @@ impl CertificateState {
         }
     }
 
-    /// Returns why it should be reissued now, usable or not.
+    /// Returns why the certificate should be reissued now, usable or not.
     pub fn due(self, now: Timestamp) -> Option<Need> {
         let is_ending = |validity: Validity| {
             let life = validity.ends.as_second() - validity.begins.as_second();

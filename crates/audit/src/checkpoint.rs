@@ -10,11 +10,11 @@ use crate::head::Head;
 use crate::key::SiteKey;
 use crate::{AuditError, Result};
 
-/// Prefix of the signed bytes, so that a signature of anything else is not valid for a checkpoint.
+/// Prefix of the signed bytes, so that no other signature is valid for a checkpoint.
 const CONTEXT: &str = "landfall.dev/audit-checkpoint/1\n";
 
-/// A statement that the host has followed the chain up to this entry. The fields are in alphabetical order, which is
-/// that of the signed text.
+/// A statement that the host has followed the chain up to this entry. The fields are in alphabetical order, like those
+/// of the signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Checkpoint {
@@ -43,7 +43,7 @@ pub struct Checkpoint {
 pub struct Restart {
     /// Head that the host had signed last. The entries after `kept`, up to this one, are no longer part of the log.
     pub abandoned: Head,
-    /// Time at which the host learned of it, by its clock.
+    /// Time at which the host learned of the restart, by its clock.
     pub at: Timestamp,
     /// Signed entry after which the log continues, as named by the console; number 0 for the beginning.
     pub kept: Head,
@@ -63,7 +63,7 @@ impl Checkpoint {
         Ok(Self { signature, ..self })
     }
 
-    /// Returns true if this key signed the checkpoint in its present form.
+    /// Returns true if this key signed the checkpoint exactly as it is.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
         let signature = STANDARD.decode(&self.signature).unwrap_or_default();
         self.key == key.id() && self.message().is_ok_and(|message| key.verifies(&message, &signature))

@@ -1,4 +1,4 @@
-//! An entry of the log, and its bytes that are hashed.
+//! An entry of the log, and the bytes that are hashed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::head::{Hash, Head};
 
-/// Maximum size of an entry's text to follow, in bytes. The console writes at most a few KiB. A longer entry was
-/// written by an owner of its database, and is treated as a broken one.
+/// Maximum size of the text of an entry that is followed, in bytes. The console writes at most a few KiB. A longer
+/// entry was written by an owner of its database, and is treated as a broken one.
 pub const ENTRY_BYTES: usize = 4 << 20;
 
 /// The outcome of an action.
@@ -33,7 +33,7 @@ pub struct Entry {
     pub at: Timestamp,
     /// Id of the request, which is also in its log lines.
     pub correlation: String,
-    /// Details, for a person.
+    /// Details for users.
     pub detail: String,
     /// Address from which the request came.
     pub from: String,
@@ -65,7 +65,7 @@ impl Entry {
     }
 }
 
-/// Computes the SHA-256 of the previous hash (32 bytes) and the canonical text.
+/// Computes the SHA-256 of the previous hash (32 bytes) followed by the canonical text.
 pub fn hash(previous: &Hash, canonical: &str) -> Hash {
     Hash(Sha256::new().chain_update(previous.0).chain_update(canonical).finalize().into())
 }

@@ -20,7 +20,7 @@ impl AuditError {
         Self { code, what: what.into(), source: None }
     }
 
-    /// An entry or a line differs from what was written.
+    /// An entry or a line differs from the one that was written.
     pub(crate) fn broken(what: impl Into<String>) -> Self {
         Self::new(codes::AUDIT_BROKEN, what)
     }

@@ -1,4 +1,4 @@
-//! The check that every chain must pass, in a database, in a file, or on its way to the host.
+//! The check that every chain must pass: in a database, in a file, or on its way to the host.
 
 use crate::entry::{ENTRY_BYTES, Entry};
 use crate::error::{AuditError, Result};
@@ -19,8 +19,7 @@ impl Follower {
         self.0
     }
 
-    /// Takes the next entry. Returns an error that names its number if it is not the next one, or not as it was
-    /// written.
+    /// Takes the next entry. Returns an error with its number if it is not the next one, or was altered.
     pub fn follow(&mut self, text: &str, hash: &str) -> Result<Entry> {
         let (entry, next) = self.read(text)?;
         if hash.parse::<Hash>() != Ok(next.hash) {

@@ -23,7 +23,7 @@ pub use error::{AuditError, Result};
 pub use follower::Follower;
 pub use head::{Hash, Head};
 pub use key::SiteKey;
-pub use ledger::{CheckpointWish, Ledger, RestartWish};
+pub use ledger::{CheckpointRequest, Ledger, RestartRequest};
 pub use line::{Line, SCHEMA, checkpoint_line, entry_line};
 pub use lines::LINE_BYTES;
 pub use verify::{LogKnowledge, Report, verify};

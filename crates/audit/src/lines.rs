@@ -1,4 +1,4 @@
-//! The lines of an exported log, with a maximum length: the file is untrusted, and one endless line must not fill the
+//! The lines of an exported log, with a maximum length: the file is untrusted, and an endless line must not fill the
 //! memory.
 
 use std::io::{self, BufRead, Read as _};

@@ -1,9 +1,9 @@
 //! Verification, without the console, that an exported log is complete and is the one that the site signed.
 //!
-//! Without a key, it finds any changed byte, any removed, inserted, swapped or repeated entry, and any cut. With the
-//! site's public key, it also finds a rewrite of the log by an owner of the database, up to the last checkpoint in the
-//! export. The console writes the export, and may omit the newest checkpoints. With the checkpoint that the host signed
-//! last, it also finds that.
+//! Without a key, it finds any changed byte, any removed, inserted, swapped or repeated entry, and any truncation. With
+//! the site's public key, it also finds a rewrite of the log by an owner of the database. That holds up to the last
+//! checkpoint in the export. The console writes the export, and may omit the newest checkpoints. Given the checkpoint
+//! that the host signed last, it detects that omission as well.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -28,8 +28,8 @@ pub struct LogKnowledge {
     pub head: Option<Head>,
     /// Checkpoint that the host signed last.
     pub last: Option<Checkpoint>,
-    /// True if a person states that the export is from an earlier time, so that it may end before the last signed
-    /// entry. The export's own time is only the console's claim.
+    /// True if a user states that the export is from an earlier time, so that it may end before the last signed entry.
+    /// The export's own time is only the console's claim.
     pub is_earlier_export: bool,
 }
 
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a checkpoint as the latest one, unless the present one covers a later entry, or the same entry at a later
+    /// Takes a checkpoint as the latest one, unless the current one covers a later entry, or the same entry at a later
     /// time. An export has checkpoints of two keys in any order.
     fn cover(&mut self, next: Checkpoint) {
         if self.covered.as_ref().is_none_or(|known| (known.head.number, known.at) < (next.head.number, next.at)) {

@@ -105,13 +105,13 @@ impl Backup {
         (self.sequence, self.time, self.id)
     }
 
-    /// Returns true if its label is in the future of `now`, which means that one clock is wrong. Time servers correct
-    /// clocks by less than the tolerance.
+    /// Returns true if the backup's label is later than `now`, which means that one clock is wrong. Time servers
+    /// correct clocks by less than the tolerance.
     pub fn is_of_future(&self, now: Timestamp) -> bool {
         self.time.duration_since(now) > CORRECTION
     }
 
-    /// Returns true if it holds all data, false for a log.
+    /// Returns true for a backup of all data, false for a log backup.
     pub fn is_full(&self) -> bool {
         self.kind == BackupKind::Full
     }

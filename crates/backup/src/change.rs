@@ -38,8 +38,8 @@ impl<'a> Change<'a> {
         self.write()
     }
 
-    /// Returns the sequence number for the backup in progress: greater than that of any other, whatever the clock says.
-    /// It counts as used once a snapshot has it.
+    /// Returns the sequence number for the backup in progress: greater than any other, whatever the clock says. It
+    /// counts as used once a snapshot has it.
     pub(crate) fn next_sequence(&mut self) -> Result<u64> {
         let last = if let Some(last) = self.ledger.last_sequence {
             last

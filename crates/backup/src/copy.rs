@@ -74,7 +74,7 @@ impl Repository {
     }
 }
 
-/// Runs this with its own few threads: the library reads with all threads of the pool that it finds, and each holds a
+/// Runs this on a few separate threads. The library reads with all threads of the pool that it finds, and each holds a
 /// pack.
 fn on_few_cores(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     let worked = std::thread::scope(|scope| {

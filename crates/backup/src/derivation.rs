@@ -18,7 +18,7 @@ pub struct Derivation {
 }
 
 impl Default for Derivation {
-    /// Returns scrypt's recommendation: 128 MiB of memory and some tenths of a second.
+    /// Returns scrypt's recommendation: 128 MiB of memory and a few tenths of a second.
     fn default() -> Self {
         Self { exponent: 17 }
     }

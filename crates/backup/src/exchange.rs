@@ -1,9 +1,9 @@
 //! Exchange of one key of a repository for another.
 //!
-//! An exchange has two halves, so that a key held by a person opens the repository at every instant. First the new key
-//! opens it in addition to the former one; once a person has the new key, the former one is shut out. Data is not
-//! re-encrypted, and the master key stays. Anyone who read that with a former key can still read any part of the
-//! repository that they obtain.
+//! An exchange has two halves, so that at every instant, a key that a user holds opens the repository. First the new
+//! key opens it in addition to the previous one; once a user has the new key, the previous one is shut out. Data is not
+//! re-encrypted, and the master key stays. Anyone who read the master key with a previous key can still read any part
+//! of the repository that they obtain.
 
 use crate::change::Change;
 use crate::error::Result;
@@ -32,7 +32,7 @@ impl Repository {
     }
 
     /// Shuts these keys out, durably, except the repository's own, even if listed. Returns the number of other
-    /// passwords that open the repository, which a person added with restic.
+    /// passwords that open the repository, which someone added with restic.
     pub fn shut_out(&self, former: &[RepositoryKey]) -> Result<usize> {
         self.settle(self.shut_out_each(former))
     }
@@ -42,7 +42,7 @@ impl Repository {
         let mut listed = key_files::listed(self.store())?;
         if !key_files::of_keys(self.store(), &former, &listed)?.is_empty() {
             let change = Change::begin(self)?;
-            // The own key must be complete before the last other access is removed.
+            // The new key's files must be complete before the last other access is removed.
             self.write_files_of(self.key())?;
             listed = key_files::listed(self.store())?;
             for file in key_files::of_keys(self.store(), &former, &listed)? {

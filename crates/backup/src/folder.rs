@@ -19,7 +19,7 @@ use crate::written::WrittenFiles;
 /// View of the folder in a session of the library.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    /// If true, snapshots are not stored, because the backup is not complete yet.
+    /// If true, snapshots are not stored, because the backup is not yet complete.
     pub holds_snapshots: bool,
     /// Files treated as missing because they are damaged.
     pub hidden: BTreeSet<PathBuf>,

@@ -1,7 +1,7 @@
 //! Key of a repository: 32 random bytes, stored as text in a file.
 //!
-//! The text is the repository's password for restic, whose `--password-file` reads this file as it is. The key opens
-//! the master key (`master.rs`), with which everything is encrypted, so a key can be exchanged for another one
+//! The text is the repository's password for restic, whose `--password-file` reads this file as is. The key opens the
+//! master key (`master.rs`), with which everything is encrypted, so a key can be exchanged for another one
 //! (`exchange.rs`).
 
 use std::fmt::Write as _;
@@ -34,7 +34,7 @@ pub struct RepositoryKey {
     derivation: Derivation,
 }
 
-/// Keys are equal whatever their derivation.
+/// Keys are equal regardless of their derivation.
 impl PartialEq for RepositoryKey {
     fn eq(&self, other: &Self) -> bool {
         self.bytes == other.bytes
@@ -116,7 +116,7 @@ impl RepositoryKey {
         text
     }
 
-    /// Returns the key's name in a repository, which reveals nothing of the key.
+    /// Returns the key's name in a repository, which reveals nothing about the key.
     pub(crate) fn name(&self) -> String {
         let mut bytes = [0; NAME_BYTES];
         blake3::Hasher::new_derive_key(NAME).update(&*self.bytes).finalize_xof().fill(&mut bytes);
@@ -135,7 +135,7 @@ impl RepositoryKey {
     }
 }
 
-/// Upper limit above any key file, so that a file of another kind is not read completely.
+/// Limit above the size of any key file, so that another kind of file is not read completely.
 const LONGEST_FILE: u64 = 256;
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ pub(crate) fn listed(store: &Arc<dyn Store>) -> Result<Vec<(Id, String)>> {
     Ok(found)
 }
 
-/// Returns true if a person added the password of this user with restic.
+/// Returns true if someone added the password of this user with restic.
 pub(crate) fn is_of_person(user: &str) -> bool {
     !user.starts_with(USER)
 }

@@ -1,5 +1,5 @@
-//! Streams that a backup lacks because they could not be read. It is a backup of the other streams, and proves nothing
-//! about these.
+//! Streams that a backup lacks because they could not be read. The backup holds the other streams, and proves nothing
+//! about the missing ones.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl Backup {
     }
 
     /// Returns true if a drill proved every expected stream. A drill of a backup that lacks streams proves only the
-    /// others.
+    /// remaining ones.
     pub fn is_proven(&self) -> bool {
         self.proof.is_some() && self.is_whole()
     }

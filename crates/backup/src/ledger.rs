@@ -1,7 +1,7 @@
 //! The ledger: a list of the snapshots and index files that must exist. restic has no such list, so a deleted file
 //! would go unnoticed. The ledger's folder is ignored by restic.
 //!
-//! Only the check needs it. A lost ledger costs no backup: the next change rebuilds it from the existing files.
+//! Only the check needs it. Losing the ledger costs no backup: the next change rebuilds it from the existing files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -36,7 +36,7 @@ pub(crate) struct Ledger {
     pub indexes: Option<BTreeSet<String>>,
 }
 
-/// Backup of a snapshot, as it is named if the snapshot is lost.
+/// Backup of a snapshot, as reported if the snapshot is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub backup: BackupId,

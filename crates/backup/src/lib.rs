@@ -11,21 +11,21 @@
 //! - *Sizes* (`save/trees.rs`): data archived from a reader gets size 0 in its tree, because its size is not known
 //!   beforehand. `restic restore` of Debian 12 would silently create empty files. Therefore the trees are written
 //!   again.
-//! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here all damage is
-//!   reported, with the affected backups. restic's format has no list of required files. Therefore a ledger
+//! - *The check* (`check/`): upstream's check logs some findings, stops at others and panics at some. Here, all damage
+//!   is reported, with the affected backups. restic's format has no list of required files. Therefore a ledger
 //!   (`ledger.rs`) names the snapshots and the index files, so that a deleted one is reported.
 //!
 //! **Order of backups.** Each backup gets a sequence number, a tag of its snapshot: one more than the ledger's last. It
 //! determines which backup is newest, which are kept, and which lie between two others. The time of a backup is only a
 //! label, from a clock that may be wrong.
 //!
-//! **Damage.** A failed read records its pack (`suspects.rs`), and damaged files no longer count as stored from the
-//! next backup on (`mend.rs`). `repair.rs` restores lost data from a copy.
+//! **Damage.** A failed read records its pack (`suspects.rs`). Data in damaged files no longer counts as stored from
+//! the next backup on (`mend.rs`). `repair.rs` restores lost data from a copy.
 //!
 //! **Order of writes.** Data is written concurrently with other changes (`writers.rs`). Turning it into a backup is a
 //! change. Every change holds the repository's lock. It first writes the ledger without the names of index files, then
-//! changes the repository, then writes the ledger in full. After a power cut the ledger names no file that did not
-//! exist.
+//! changes the repository, then writes the ledger in full. After a power cut, the ledger never names a file that did
+//! not exist.
 
 mod backup;
 mod change;

@@ -1,5 +1,6 @@
-//! Packs that no backup needs are marked with a time, and removed some hours later, because a reader that began before
-//! may still need them. A pack marked while the clock was ahead would stay until the clock reaches that time.
+//! Packs that no backup needs are marked with a time, and removed some hours later, because a reader that started
+//! before may still need them. A pack marked while the clock was ahead would otherwise stay until the clock reaches
+//! that time.
 
 use jiff::Timestamp;
 use rustic_core::repofile::IndexFile;
@@ -12,7 +13,7 @@ use crate::repository::Repository;
 use crate::{digest, layout};
 
 impl Repository {
-    /// Marks packs with marks in the future again as of now. Each changed index file is durable before the one it
+    /// Re-marks packs whose marks are in the future as of now. Each changed index file is durable before the one it
     /// replaces is removed: a power cut leaves both, which name the same packs.
     pub(crate) fn mark_packs_of_future_again(&self, opened: &OpenRepository, now: Timestamp) -> Result<()> {
         self.date_marked_packs(opened, |marked| if marked > now { now } else { marked })

@@ -13,7 +13,7 @@ const MASTER_BYTES: usize = 64;
 
 const NONCE_BYTES: usize = 16;
 
-/// Master key in the order of restic: encryption, then the two keys of the authentication.
+/// Master key in restic's order: encryption, then the two keys of the authentication.
 pub(crate) struct Master(Zeroizing<[u8; MASTER_BYTES]>);
 
 impl Master {
@@ -30,7 +30,7 @@ impl Master {
         Self(bytes)
     }
 
-    /// Returns the key of these bytes; `None` if they have another length.
+    /// Returns the key with these bytes; `None` if their length is wrong.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; MASTER_BYTES] = bytes.try_into().ok()?;
         Some(Self(Zeroizing::new(bytes)))
@@ -65,7 +65,7 @@ impl Master {
         Ok([&nonce, sealed.as_slice()].concat())
     }
 
-    /// Opens bytes that [`Self::seal`] has sealed; `None` if another key has sealed them, or they were changed.
+    /// Opens bytes that [`Self::seal`] has sealed; `None` if they were sealed with another key, or changed.
     pub(crate) fn unseal(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
         self.cipher().decrypt(Nonce::from_slice(nonce), sealed).ok().map(Zeroizing::new)

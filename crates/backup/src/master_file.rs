@@ -1,9 +1,9 @@
 //! Landfall's files of the master key, each of them sealed for one key that opens it.
 //!
-//! The master key is stored in two files per key, so that the loss of one costs nothing. One is restic's, below `keys`
-//! (`key_files.rs`): the password opens it by scrypt, which takes 128 MiB of memory and some tenths of a second. The
-//! other one is Landfall's, below `landfall`, and needs no scrypt, because a key is already random. restic ignores that
-//! folder.
+//! The master key is stored in two files per key, so that losing one does no harm. One is restic's, below `keys`
+//! (`key_files.rs`): the password opens it through scrypt, which takes 128 MiB of memory and a few tenths of a second.
+//! The other one is Landfall's, below `landfall`, and needs no scrypt, because a key is already random. restic ignores
+//! that folder.
 
 use std::io;
 use std::path::{Path, PathBuf};

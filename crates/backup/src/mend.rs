@@ -24,8 +24,9 @@ use crate::{layout, suspects, whole};
 type DoubtfulPacks = BTreeMap<Id, Vec<IndexBlob>>;
 
 impl Repository {
-    /// Makes damaged index files, and packs with failed reads, no longer count, except for their intact blobs. The
-    /// caller must hold the writers' lock exclusively ([`crate::writers::Writers`]). All changes are durable on return.
+    /// Excludes damaged index files, and packs with failed reads, from the stored data, except for their intact blobs.
+    /// The caller must hold the writers' lock exclusively ([`crate::writers::Writers`]). All changes are durable on
+    /// return.
     pub(crate) fn mend(&self) -> Result<()> {
         let damaged_indexes = self.view_of_whole_indexes()?.hidden;
         let suspects = suspects::list(&**self.store())?;

@@ -41,7 +41,7 @@ impl StreamName {
         self.0.split('/')
     }
 
-    /// Returns true if the other name would be in a folder of this name.
+    /// Returns true if the other name would be in a folder with this name.
     fn holds(&self, other: &Self) -> bool {
         other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -135,7 +135,7 @@ fn tag_of(key: &str, value: &str) -> Result<String, NameError> {
         let rule = "a fact is named by lower-case letters, digits and '-', but not 'proven', 'disproved' or 'sequence'";
         return Err(NameError::new(key, rule));
     }
-    // restic separates tags typed by a person with commas.
+    // restic separates tags typed by a user with commas.
     if value.len() > LONGEST_NAME || value.chars().any(|c| c == ',' || c.is_control()) {
         return Err(NameError::new(key, "the value of a fact has at most 255 bytes and no comma"));
     }

@@ -60,8 +60,8 @@ pub fn open_damaged(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) ->
 
 impl Repository {
     /// Reads everything, and repairs as much as possible: rewrites small files, and takes lost data from these copies.
-    /// Data that no copy has no longer counts as stored, so that the next backup stores it again if it still exists.
-    /// All changes are durable on return.
+    /// Data that no copy has no longer counts as stored, so the next backup stores it again if it still exists. All
+    /// changes are durable on return.
     pub fn repair(&self, copies: &[Self], progress: &dyn Progress) -> Result<RepairReport> {
         self.settle(self.repair_all(copies, progress))
     }
@@ -85,7 +85,7 @@ impl Repository {
         Ok(RepairReport { found, healed, lost })
     }
 
-    /// Returns the lost data by backup, as far as it is known without reading packs.
+    /// Returns the lost data by backup, as far as known without reading packs.
     pub fn losses(&self) -> Result<Vec<BackupLoss>> {
         self.settle(self.check_small_files()).map(|found| merge_losses(&found))
     }
@@ -98,7 +98,7 @@ impl Repository {
         Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed_session()?.1)?.is_empty())
     }
 
-    /// Removes damaged key files of restic, once another one is intact: the repository's own was rewritten. A person
+    /// Removes damaged key files of restic, once another one is intact: the repository's own was rewritten. A user
     /// whose additional password had a damaged file must add it again.
     fn remove_damaged_keys(&self) -> Result<()> {
         let keys = Folder::new(self.store(), View::default()).list_files(FileType::Key)?.into_iter().map(|(id, _)| id);
@@ -148,7 +148,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Takes blobs that no pack has from copies. A recovered tree may name further lost blobs.
+    /// Takes blobs that no pack has from copies. A recovered tree may name more lost blobs.
     fn refill(&self, copies: &[Self]) -> Result<()> {
         let sources = copies.iter().map(|copy| Ok((copy, copy.indexed_session()?.1))).collect::<Result<Vec<_>>>()?;
         let mut lacking = self.lacking(&self.indexed_session()?.1)?;

@@ -34,8 +34,8 @@ const PIECE_SIZE: ByteSize = ByteSize::kib(256);
 const LEAST_PIECE_SIZE: ByteSize = ByteSize::kib(64);
 const LARGEST_PIECE_SIZE: ByteSize = ByteSize::mib(1);
 
-/// Default time that a change waits for another one: a log backup must not make the nightly backup that begins at the
-/// same time fail.
+/// Default time that a change waits for another one: a log backup must not make the nightly backup fail that begins at
+/// the same time.
 const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Time between two attempts to take the lock.
@@ -113,7 +113,7 @@ impl Repository {
 
     /// Writes a config, and opens the repository with it.
     fn write_config(&self, view: &Arc<Folder>) -> Result<OpenRepository, Box<rustic_core::RusticError>> {
-        // The pack size does not grow with the repository, so memory does not either.
+        // The pack size does not grow with the repository, so memory use does not either.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
@@ -246,8 +246,8 @@ impl Repository {
         ids.iter().map(|id| known.remove(id).ok_or_else(|| missing(id))).collect()
     }
 
-    /// Returns every readable snapshot of Landfall's with its backup, ordered by ID. An intact file under the name of
-    /// another one is left out: the library would take it for the other backup.
+    /// Returns every readable snapshot of Landfall's with its backup, ordered by ID. An intact file under another one's
+    /// name is left out: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         let (folder, opened) = self.session(View { compares_snapshots: true, ..View::default() })?;
         let mut files = folder.list_files(FileType::Snapshot)?;
@@ -278,7 +278,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Fails if none of these files can be read, so that a failing disk is not taken for one without backups.
+    /// Fails if none of these files can be read, so that a failing disk is not mistaken for one without backups.
     fn expect_answer(&self, files: &[PathBuf]) -> Result<()> {
         let mut failure = None;
         for file in files {
@@ -424,7 +424,7 @@ fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
 }
 
 /// Returns the valid snapshot of each backup, in the order in which they were made. An interrupted mark leaves two
-/// snapshots of one backup, of which the marked one is valid; of two marks, that of a failed drill.
+/// snapshots of one backup, of which the marked one is valid. Of two marks, the failed drill's is valid.
 pub(crate) fn latest_of(all: Vec<(Backup, SnapshotFile)>) -> Vec<(Backup, SnapshotFile)> {
     let mut latest: BTreeMap<BackupId, (Backup, SnapshotFile)> = BTreeMap::new();
     for (backup, snapshot) in all {

@@ -16,7 +16,7 @@ pub(crate) struct TreeFile {
 }
 
 impl TreeFile {
-    /// Converts the file to a stream without a digest, which only the snapshot could have named.
+    /// Converts the file to a stream without a digest, which only the snapshot could have stated.
     pub(crate) fn into_stream(self) -> Stream {
         Stream { name: self.name, size_bytes: self.size_bytes, sha256: None }
     }

@@ -1,10 +1,10 @@
 //! Lock for writers of data in a repository. Data is written concurrently with other changes, for hours if there is
 //! much of it. Only the records that turn it into a backup are written under the lock of a [`crate::change::Change`].
 //!
-//! Writers of data share this second lock. An operation that removes data, or that looks up stored data so as not to
-//! write it again, takes it exclusively. Therefore nothing removes data that a backup in progress has written or refers
-//! to. Nor does a backup refer to data that another one in progress may remove again. A log backup looks up no earlier
-//! data, so it can be stored concurrently with a backup of all data. This lock is taken before that of a change.
+//! Writers of data share this second lock. An operation takes it exclusively if it removes data, or looks up stored
+//! data so as not to write it again. Therefore nothing removes data that a backup in progress has written or refers to.
+//! Nor does a backup refer to data that another one in progress may remove again. A log backup looks up no earlier
+//! data, so it can be stored concurrently with a backup of all data. This lock is taken before the lock of a change.
 
 use std::fs::File;
 

@@ -1,4 +1,4 @@
-//! Files that one backup has written, so that those of a stopped one can be removed.
+//! Files that one backup has written, so that a stopped backup's files can be removed.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Tests that plain restic reads Landfall's repositories, an exit that needs nothing of Landfall except the key.
+//! Tests that plain restic reads Landfall's repositories: an exit that requires nothing of Landfall except the key.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -177,7 +177,7 @@ fn restic_refuses_the_former_key() {
     save(&repository, "2026-11-20T12:00:00Z", &rows);
     repository.admit(&new).unwrap();
     restic(folder, &["check"]);
-    // A password that a person added stays, and is counted.
+    // A password that someone added stays, and is listed.
     former.write_new(&folder.join("former")).unwrap();
     landfall_media::durable::write_file(&folder.join("own"), b"a person's password", 0o600).unwrap();
     restic(folder, &["key", "add", "--new-password-file", folder.join("own").to_str().unwrap()]);

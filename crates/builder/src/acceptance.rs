@@ -1,4 +1,5 @@
-//! Records of accepted content in the store. Blobs of accepted content stay if other content is refused.
+//! Records of accepted content in the store. Blobs of accepted content stay even if they are also part of refused
+//! content.
 
 use std::collections::BTreeSet;
 

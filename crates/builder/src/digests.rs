@@ -2,7 +2,7 @@
 //! installer again only if the filesystem reports a possible change.
 //!
 //! No program can set the change time, so a replaced or modified file is detected even if its length and modification
-//! time are the same. A file that changed within the last ticks before it was read is not cached, because it may change
+//! time are the same. A file that changed within the last tick before it was read is not cached, because it may change
 //! again within the same tick.
 
 use std::io;
@@ -25,7 +25,7 @@ const RECORD_TYPE: &str = "landfall.dev/program/1";
 /// Upper limit for a tick of a filesystem's clock; FAT32 has the longest.
 const TICK: Duration = Duration::from_secs(2);
 
-/// Metadata of a file. While it is unchanged, so are the bytes.
+/// Metadata of a file. As long as it is unchanged, so are the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stamp {
@@ -209,7 +209,7 @@ mod tests {
         let digests = Digests::of(&store);
         digests.program(&program).expect("read");
         digests.keep().expect("kept");
-        assert!(!store.root().exists(), "its last change is of this tick");
+        assert!(!store.root().exists(), "it was modified within the current tick");
         let stamp = Stamp::of(&fs_err::metadata(&program).expect("metadata"));
         assert!(!stamp.is_settled(SystemTime::now()));
         assert!(stamp.is_settled(SystemTime::now() + Duration::from_secs(5)));

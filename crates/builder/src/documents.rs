@@ -1,4 +1,4 @@
-//! YAML documents that a person wrote, read strictly.
+//! YAML documents that a user wrote, read strictly.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, Place, Result};
 
-/// Parses a YAML file strictly: unknown and repeated keys are refused, errors name the line.
+/// Parses a YAML file strictly: unknown and repeated keys are refused, and errors name the line.
 pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_error_codes::Code) -> Result<T> {
     yaml_text(path, &text(path, code)?, code)
 }
 
-/// Reads a file that a person named.
+/// Reads a file that a user named.
 pub(crate) fn text(path: &Path, code: landfall_error_codes::Code) -> Result<String> {
     fs_err::read_to_string(path).map_err(|error| {
         BuildError::at(code, Place::file(path), "cannot be read")

@@ -108,7 +108,7 @@ impl BuildError {
         self
     }
 
-    /// Corrects the line of an error in a file that was rewritten since; `line` returns the present line of a field.
+    /// Corrects the line of an error in a file that was rewritten since; `line` returns the current line of a field.
     #[must_use]
     pub fn in_rewritten(mut self, file: &Path, line: impl Fn(&str) -> Option<u64>) -> Self {
         if let Self::Failed(failure) = &mut self
@@ -170,7 +170,7 @@ impl BuildError {
         }
     }
 
-    /// Replaces the temporary path `made`, which is gone when a person reads the error, with `path`.
+    /// Replaces the temporary path `made`, which is gone when a user reads the error, with `path`.
     #[must_use]
     pub fn instead_of(mut self, made: &Path, path: &Path) -> Self {
         let Self::Failed(failure) = &mut self else { return self };

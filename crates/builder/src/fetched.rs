@@ -26,7 +26,7 @@ pub struct FetchedArtifact {
     pub manifest: ManifestDocument,
 }
 
-/// A travelling manifest about an image, with all of its blobs in the store.
+/// A manifest about an image that goes into the bundle, with all of its blobs in the store.
 #[derive(Debug, Clone)]
 pub struct CarriedSignature {
     /// Entry in the release document.

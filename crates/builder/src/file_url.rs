@@ -21,7 +21,7 @@ pub struct InvalidFileUrl {
 }
 
 impl FileUrl {
-    /// Host, with the port if one is written.
+    /// Host, with the port if one is given.
     pub fn host(&self) -> String {
         let name = self.0.host_str().unwrap_or_default();
         self.0.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
@@ -95,7 +95,7 @@ pub fn without_user(text: &str) -> String {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let port = authority.rsplit_once(']').map_or(authority, |(_, port)| port).split_once(':');
-    // A path may also contain `@`: that of a scoped package.
+    // A path may also contain `@`, as in a scoped package.
     let is_server = !authority.contains('@') && port.is_none_or(|(_, port)| is_port(port));
     match rest.rsplit_once('@') {
         Some((_, host)) if !is_server => format!("{scheme}…@{host}"),

@@ -34,7 +34,7 @@ pub struct GpuProgram {
     pub program: Sha256,
 }
 
-/// Makes the artifact if the release needs GPUs, unless it has an artifact with this name. On return, manifest,
+/// Creates the artifact if the release needs GPUs, unless it has an artifact with this name. On return, manifest,
 /// configuration and program are in the store and synced to disk. The same program gives the same artifact.
 pub fn make(definition: &Definition, program: &Path, store: &ContentStore) -> Result<Option<GpuProgram>> {
     let release = &definition.release;

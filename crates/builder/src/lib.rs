@@ -81,7 +81,7 @@ pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<Loc
     runtime()?.block_on(resolution::lock(options, progress))
 }
 
-/// `landfall lock --update`: pins upstream's present content for the named entries, or for all of them without names,
+/// `landfall lock --update`: pins upstream's current content for the named entries, or for all of them without names,
 /// and writes the lock, synced. Blocks; must not be called from async code.
 pub fn lock_update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> error::Result<LockUpdate> {
     runtime()?.block_on(resolution::update(options, names, progress))
@@ -93,7 +93,7 @@ pub fn lock_requests(options: &LockOptions) -> error::Result<LockRequests> {
     resolution::requests(options)
 }
 
-/// `landfall lock --check`: checks that a release's lock matches upstream's present content and has all images that the
+/// `landfall lock --check`: checks that a release's lock matches upstream's current content and has all images that the
 /// release names. Does not write the lock. Blocks; must not be called from async code.
 pub fn lock_check(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockCheck> {
     runtime()?.block_on(resolution::check(options, progress))

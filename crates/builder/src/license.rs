@@ -1,4 +1,4 @@
-//! `landfall license issue`: makes a license from its description and signs it with keys of the license role, like a
+//! `landfall license issue`: creates a license from its description and signs it with keys of the license role, like a
 //! bundle.
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::signing;
 pub struct IssueOptions {
     /// Path of the description, in YAML.
     pub description: PathBuf,
-    /// Folder with the vendor's root documents and, if present, its revocation; all of them travel.
+    /// Folder with the vendor's root documents and, if present, its revocation; all of them go into the bundle.
     pub roots: PathBuf,
     /// Commands that sign in addition to the keys.
     pub sign_commands: Vec<String>,
@@ -25,7 +25,7 @@ pub struct IssueOptions {
     pub issued: jiff::Timestamp,
 }
 
-/// Makes a license, signed with each of the keys and commands, and verified against the newest root document. Writes
+/// Creates a license, signed with each of the keys and commands, and verified against the newest root document. Writes
 /// nothing.
 pub fn issue(options: &IssueOptions, keys: &[SigningKey]) -> Result<SealedLicense> {
     let trust = read_trust(&options.roots)?;

@@ -29,7 +29,7 @@ pub(crate) const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.
 
 /// Media type of a manifest or an index, as the document itself states it.
 ///
-/// An OCI document may omit it, and one of schema 1 has none: then its fields show the type.
+/// An OCI document may omit it, and a schema 1 document has none: then its fields reveal the type.
 pub(crate) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
     let document: serde_json::Value = serde_json::from_slice(bytes)?;
     if document.get("schemaVersion").and_then(serde_json::Value::as_u64) == Some(1) {
@@ -40,7 +40,7 @@ pub(crate) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
     Ok(document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned())
 }
 
-/// Reads a list or a map; null counts as empty, because Go programs write empty ones so.
+/// Reads a list or a map; null counts as empty, because Go programs write empty ones that way.
 fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }

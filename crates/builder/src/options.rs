@@ -53,13 +53,13 @@ pub struct BuildOptions {
     pub sign_commands: Vec<String>,
     /// The vendor's content store; a rebuild fetches only what is new.
     pub store: PathBuf,
-    /// Path of the static `landfall` that travels in the bundle.
+    /// Path of the static `landfall` that goes into the bundle.
     pub installer: PathBuf,
     /// Path of the static `landfall-appliance` for the console's image; only a release with a console needs it.
     pub appliance: PathBuf,
     /// Path of the static `landfall-validator` for the image of license checks; only a release with one needs it.
     pub validator: PathBuf,
-    /// Path of the `landfall-gpu` that travels with a release that needs GPUs; no other release needs it.
+    /// Path of the `landfall-gpu` that goes into the bundle of a release that needs GPUs; no other release needs it.
     pub gpu_program: PathBuf,
     /// The kubectl that renders: a path, or a name to look up in PATH.
     pub kubectl: PathBuf,

@@ -1,5 +1,5 @@
 //! Images of Landfall's own programs: the appliance, which serves the console and package indexes, and the validator,
-//! which checks the license beside software.
+//! which checks the license next to software.
 //!
 //! Each image has one layer with one program and is made here, so that no registry needs to hold it. The result is
 //! reproducible: the same program gives the same image.
@@ -39,7 +39,7 @@ struct Recipe {
     title: &'static str,
     /// The option that sets another path of the program.
     option: &'static str,
-    /// Further names of the program in the image.
+    /// Additional names of the program in the image.
     other_names: &'static [&'static str],
 }
 
@@ -86,7 +86,7 @@ const USER: &str = "65532:65532";
 /// An image in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnImage {
-    /// Pin of the image, as a lock would have it.
+    /// Pin of the image, as a lock would record it.
     pub pin: Pin,
     /// Name of the program in the image.
     pub name: &'static str,
@@ -120,7 +120,7 @@ pub fn is_appliance(reference: &Reference) -> bool {
     find_recipe(reference) == Ok(Some(&APPLIANCE))
 }
 
-/// Returns true if an image that travels under this reference is made here.
+/// Returns true if an image that goes into the bundle under this reference is made here.
 pub fn is_own(reference: &Reference) -> bool {
     recipe(reference).is_some()
 }
@@ -130,8 +130,8 @@ pub fn pin_of<'a>(reference: &Reference, made: &'a [OwnImage]) -> Option<&'a Pin
     made.iter().map(|own| &own.pin).find(|pin| pin.reference.name() == reference.name())
 }
 
-/// Makes the images that the components name. On return, manifest, configuration and layer of each are in the store and
-/// synced to disk.
+/// Creates the images that the components name. On return, manifest, configuration and layer of each are in the store
+/// and synced to disk.
 pub fn make(
     definition: &Definition,
     components: &[RenderedComponent],
@@ -216,7 +216,7 @@ fn image(
     }
     check_installer(program, platform)?;
     let bytes = fs_err::read(program).map_err(missing)?;
-    // The file may have changed since its digest was taken: the digest of the packed bytes is the one that is valid.
+    // The file may have changed since its digest was computed: the digest of the packed bytes is the valid one.
     let digest = Sha256::of(&bytes);
     let layer = layer(recipe, &bytes).map_err(missing)?;
     let layer = store.ingest_bytes(&layer)?;
@@ -261,7 +261,7 @@ fn tag(layer: Sha256) -> String {
     format!("{}-{}", env!("CARGO_PKG_VERSION"), &layer.to_hex()[..12])
 }
 
-/// A tar with the program and its further names, with fixed header fields.
+/// A tar with the program and its additional names, with fixed header fields.
 fn layer(recipe: &Recipe, program: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::with_capacity(program.len() + (8 << 10)));
     let mut header = header(tar::EntryType::Regular, 0o755);
@@ -334,7 +334,7 @@ mod tests {
         let path = fs_err::canonicalize(folder.path()).unwrap().join("program");
         let store = ContentStore::at(folder.path().join("store"));
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
-        // The digest of another program, as if the file was replaced after its digest was taken.
+        // The digest of another program, as if the file had been replaced after its digest was computed.
         let stale = Sha256([7; 32]);
         Digests::of(&store).remember(&path, stale);
         assert_eq!(Digests::of(&store).program(&path).unwrap().digest, stale);

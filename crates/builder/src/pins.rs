@@ -59,7 +59,7 @@ impl ArtifactPin {
 /// Pin of an artifact that is composed of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesPin {
-    /// Full upstream reference with its tag, under which the artifact travels.
+    /// Full upstream reference with its tag, under which the artifact is in the bundle.
     pub reference: Reference,
     /// Pins of the files, in the order of the lock.
     pub files: Vec<FilePin>,
@@ -89,7 +89,7 @@ pub struct FilePin {
     pub digest: Sha256,
     /// Size in bytes.
     pub size: u64,
-    /// The part of the file that is taken.
+    /// The part of the file that is used.
     pub take: Take,
     /// Commit in its URL, for a file of a hub's repository.
     pub commit: Option<Commit>,
@@ -125,7 +125,7 @@ impl FilePin {
     }
 }
 
-/// The part of a file that is taken.
+/// The part of a file that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Take {
     /// The whole file, under this path.

@@ -1,4 +1,4 @@
-//! Detection of Git LFS pointers, which a build would otherwise carry in place of the files.
+//! Detection of Git LFS pointers, which would otherwise go into the bundle in place of the files.
 
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;

@@ -38,7 +38,7 @@ impl Program {
     /// Finds a program: a path is used as given, a bare name is looked up in PATH. The result is absolute, because the
     /// program runs in other folders.
     ///
-    /// If it is missing, the error names the one that the lock records.
+    /// If it is missing, the error names the program that the lock records.
     pub fn find(tool: Tool, path: &Path, lock: &Lock) -> Result<Self> {
         let (name, renders) = (tool.name(), tool.renders());
         let missing = |what: String| {

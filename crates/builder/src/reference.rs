@@ -13,7 +13,7 @@ const DEFAULT_HOST: &str = "docker.io";
 /// A full reference: upstream host, repository, and tag or digest if given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
-    /// Host, with the port if one is written.
+    /// Host, with the port if one is given.
     pub host: String,
     /// Repository below the host.
     pub repository: String,

@@ -11,7 +11,7 @@ use crate::yaml::quote_scalar;
 /// Length of a generated value, in characters.
 pub const RANDOM_LENGTH: u32 = 32;
 
-/// Suffixes of keys whose values are public, so that they travel with the release.
+/// Suffixes of keys whose values are public and therefore go into the bundle with the release.
 const PLAIN_KEYS: [&str; 9] = ["user", "username", "name", "host", "hostname", "port", "database", "dbname", "email"];
 
 /// Returns true if a key has a public value of one line.

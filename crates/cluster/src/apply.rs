@@ -1,9 +1,9 @@
 //! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
-//! No other manager is overruled unless a person requests it ([`Edits::Overwrite`](super::Edits)). A field that another
-//! manager set to another value is a conflict for a person to decide. The API server does not record whether the change
-//! was intended. Fields that Landfall set by other requests than an apply, such as a number of replicas, belong to
-//! another manager only in the eyes of the API server. Landfall overrules itself.
+//! No other manager is overruled unless a user requests it ([`Edits::Overwrite`](super::Edits)). If another manager set
+//! a field to another value, that is a conflict for a user to decide. The API server does not record whether the change
+//! was intended. Landfall sets some fields, such as a number of replicas, by other requests. To the API server, these
+//! belong to another manager. There, Landfall overrules itself.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use super::{Cluster, ClusterError, ObjectName};
 /// Time within which a kind becomes known after its definition was established.
 const KIND_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Number of times an object is compared, or applied again, while other managers write to it.
+/// Maximum number of times that an object is compared, or applied again, while other managers write to it.
 const COMPARISONS: usize = 10;
 
 /// Result of comparing a live object to the one that Landfall would apply.
@@ -143,7 +143,7 @@ impl Cluster {
         }
     }
 
-    /// Applies an object and takes over fields that other managers have set, as a person requested.
+    /// Applies an object and takes over fields that other managers have set, as a user requested.
     pub(super) fn patch_over(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         self.patch_once(name, object, dry_run, true)
     }

@@ -257,8 +257,8 @@ impl Cluster {
         self.call(&call).map(drop)
     }
 
-    /// Waits until a pod is gone or `test` accepts it. Returns its latest state, also when the limit is over; `None` if
-    /// the pod is gone.
+    /// Waits until a pod is gone or `test` accepts it. Returns its latest state, even if the limit has passed; `None`
+    /// if the pod is gone.
     pub fn wait_for_pod(
         &self,
         pod: &ObjectName,

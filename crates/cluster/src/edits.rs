@@ -1,7 +1,7 @@
 //! Edits of Landfall's objects by an administrator or another manager, and their treatment by an apply.
 //!
-//! The API server reports a field as a conflict if another manager has set it to another value than the one that is
-//! applied. A field that the applied object leaves out keeps that manager's value.
+//! The API server reports a field as a conflict if another manager has set it to a value other than the applied one. A
+//! field that the applied object leaves out keeps that manager's value.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::fields::{passes_list, pointer_of, remove};
 use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::{Cluster, ClusterError, FieldConflict, ObjectName};
 
-/// Number of rounds of leaving fields out of one object: each time the API server may name others.
+/// Maximum number of rounds of leaving fields out of one object: each time, the API server may name others.
 const ROUNDS: usize = 20;
 
 /// Treatment, by an apply, of fields that another manager has set to another value.
@@ -140,7 +140,7 @@ impl Cluster {
             };
             let mut is_less = false;
             for conflict in conflicts.iter().filter(|conflict| conflict.manager != FIELD_MANAGER) {
-                // Items of lists move up when an earlier one is left out.
+                // Later items of a list move up when an earlier one is left out.
                 let pointer = pointer_of(&object, &conflict.field);
                 let kept = pointer.filter(|_| {
                     pointer_of(edited.object, &conflict.field).is_some_and(|pointer| edited.stays(&pointer))

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Cluster;
 
 impl Cluster {
-    /// Keeps SIGINT, SIGTERM and SIGHUP from ending this process from now on. The returned flag becomes true instead.
+    /// From now on, SIGINT, SIGTERM and SIGHUP no longer end this process. Instead, the returned flag becomes true.
     pub fn hold_interrupts(&self) -> std::io::Result<Arc<AtomicBool>> {
         let is_interrupted = Arc::new(AtomicBool::new(false));
         for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {

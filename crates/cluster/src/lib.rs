@@ -65,6 +65,6 @@ pub use rights::Right;
 pub use saved::{ListedKind, SavedObjects, applicable};
 pub use selector::selector;
 pub use stale::stale_pods;
-pub use status::{ComponentStatus, ObjectStatus};
+pub use status::ObjectStatus;
 pub use stream::{OutputStream, StreamError, StreamResult};
 pub use wait::AwaitedObjects;

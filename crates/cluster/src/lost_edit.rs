@@ -25,7 +25,7 @@ pub struct LostEdit<'a> {
 pub enum RestoreOutcome {
     /// The field has its value from before the change.
     Made,
-    /// The value is secret or was not found, so nothing kept it.
+    /// The value is secret or was not found, so it was not kept.
     ValueUnknown,
     /// The object is missing.
     ObjectMissing,
@@ -48,7 +48,7 @@ impl fmt::Display for RestoreOutcome {
 }
 
 impl Cluster {
-    /// Restores an edit in the name of its manager, unless another manager has set the field since then. On
+    /// Restores an edit under its manager's name, unless another manager has set the field since then. On
     /// [`RestoreOutcome::Made`], the API server has written it to etcd.
     pub fn restore_edit(&self, lost: &LostEdit<'_>) -> Result<RestoreOutcome, ClusterError> {
         let LostEdit { name, edit, .. } = lost;
@@ -77,8 +77,8 @@ impl Cluster {
         self.call(&call).map(|_| RestoreOutcome::Made)
     }
 
-    /// Returns true if the field is as the undo applied it. The API server compares, because it knows equal values in
-    /// other forms.
+    /// Returns true if the field is as the undo applied it. The API server compares, because it recognizes equal values
+    /// in other forms.
     fn is_as_applied(&self, lost: &LostEdit<'_>) -> Result<bool, ClusterError> {
         let Some(applied) = lost.applied.filter(|applied| pointer_of(applied, &lost.edit.field).is_some()) else {
             return Ok(false);

@@ -74,7 +74,7 @@ impl Cluster {
     }
 
     /// Returns the last lines of a container's log, or of its previous run if it restarts repeatedly. Empty if there is
-    /// none: a log only explains, so its absence is not an error.
+    /// none: a log only explains, so a missing one is not an error.
     pub(super) fn last_log_lines(&self, pod: &ObjectName, container: &str, previous: bool, lines: u32) -> String {
         let Ok(path) = self.path(pod) else { return String::new() };
         let path = format!("{path}/log?container={container}&tailLines={lines}&previous={previous}");

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::no_answer::NoAnswer;
 use super::output::{Beginning, Output};
 
-/// Longest wait for a connection. A Service without ready pods may drop the connection attempt, which the kernel would
+/// Maximum wait for a connection. A Service without ready pods may drop the connection attempt, which the kernel would
 /// repeat only after many seconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -83,7 +83,7 @@ async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, BoxE
 /// Drives a connection while its answer is awaited.
 async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> BoxError {
     match connection.await {
-        // The bytes that were read have not reached the reader yet.
+        // The bytes read from the source have not reached the reader yet.
         Ok(()) => std::future::pending().await,
         Err(error) => error.into(),
     }

@@ -48,7 +48,7 @@ impl Failure {
     }
 }
 
-/// Returns true if an answer denies rights. An API server serves before it has loaded RBAC, and denies every request
+/// Returns true if an answer denies access. An API server serves before it has loaded RBAC, and denies every request
 /// until then.
 pub(super) fn denies_rights(status: &Status) -> bool {
     matches!(status.code, 401 | 403)

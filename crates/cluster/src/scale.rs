@@ -14,8 +14,8 @@ use super::{Cluster, ClusterError, ObjectName};
 const INTERVAL: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// Returns the wanted number of pods of a workload; `None` if the workload does not exist. A kind without a replica
-    /// count, such as `DaemonSet`, counts as not existing.
+    /// Returns the desired number of pods of a workload; `None` if the workload does not exist. A kind without a
+    /// replica count, such as `DaemonSet`, counts as not existing.
     pub fn replicas(&self, workload: &ObjectName) -> Result<Option<u32>, ClusterError> {
         let path = match self.path(workload) {
             Err(ClusterError::UnknownKind { .. }) => return Ok(None),
@@ -24,7 +24,7 @@ impl Cluster {
         let what = format!("the replicas of {workload}");
         let call = Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what: &what };
         match self.attempt(&call) {
-            // An API server omits a zero.
+            // An API server omits a zero count.
             Ok(text) => Ok(Some(wanted_replicas(&parse(&call, &text)?))),
             Err(given_up) => match given_up.failure {
                 Failure::Status(status) if status.code == 404 => Ok(None),
@@ -33,8 +33,8 @@ impl Cluster {
         }
     }
 
-    /// Sets the wanted number of pods of a workload and returns without waiting for them. The API server has written it
-    /// to etcd. A later [`Cluster::apply`] may set another number.
+    /// Sets the desired number of pods of a workload and returns without waiting for them. The API server has written
+    /// it to etcd. A later [`Cluster::apply`] may set another number.
     pub fn scale(&self, workload: &ObjectName, replicas: u32) -> Result<(), ClusterError> {
         let what = format!("{workload} to {replicas} replicas");
         let call = Call {
@@ -50,7 +50,7 @@ impl Cluster {
 
     /// Waits until no pod of a namespace that matches a label selector (empty for all) can still write: each is gone or
     /// has ended permanently. Pods of jobs are ignored, because a migration may carry its database's labels, and waits
-    /// for it. A remaining pod is [`ClusterError::NotDeleted`].
+    /// for the database. A remaining pod is [`ClusterError::NotDeleted`].
     pub fn wait_for_no_pods(&self, namespace: &str, labels: &str, limit: Duration) -> Result<(), ClusterError> {
         let kind = self.resource("v1", "Pod")?;
         let begun = Instant::now();
@@ -80,7 +80,7 @@ fn is_of_job(pod: &Value) -> bool {
 }
 
 /// Returns true if all containers of a pod have ended and none will restart. Such a pod may remain indefinitely: an
-/// evicted one is only deleted with its workload.
+/// evicted one is deleted only with its workload.
 fn has_ended(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }

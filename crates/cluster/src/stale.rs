@@ -1,12 +1,12 @@
 //! Stale reports of the API server from before the machine's boot.
 //!
-//! After a power cut it returns the earlier conditions: every pod counts as running until the kubelet has looked. A
-//! container that is reported as running, but that the runtime has not started since this boot, does not run.
+//! After a power cut, it returns the earlier conditions: every pod counts as running until the kubelet has checked it.
+//! A container that is reported as running, but that the runtime has not started since this boot, does not run.
 //!
-//! Times decide nothing here, whatever their clock. The kernel computes the boot time from the current clock, so a
-//! clock set forward makes every running container look older than the machine. A time recorded at boot would do the
-//! same to every container that starts after the clock was set back. The runtime gives each start of a container its
-//! own ID, and keeps its state in a folder that the next boot empties. That holds under any clock.
+//! The check relies on no clock. The kernel computes the boot time from the current clock, so a clock set forward makes
+//! every running container look older than the machine. A time recorded at boot would do the same to every container
+//! that starts after the clock was set back. The runtime gives each start of a container its own ID, and keeps its
+//! state in a folder that the next boot empties. That holds under any clock.
 
 use serde_json::Value;
 
@@ -49,8 +49,7 @@ mod tests {
 
     #[test]
     fn clock_changes_make_nothing_stale() {
-        // The clock was set forward by years since the container started, or set back before its start, both with a
-        // boot in between.
+        // The container started, and then a boot set the clock forward by years, or back to before that start.
         for started_at in ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
             let pods = [pod("front", "containerd://one", started_at)];
             assert_eq!(stale_pods(&pods, |id| id == "one"), Vec::<String>::new(), "{started_at}");

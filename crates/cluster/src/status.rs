@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use landfall_documents::status::ComponentStatus;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,27 +17,9 @@ pub struct ObjectStatus {
     pub object: ObjectName,
     /// Readiness of the object.
     pub readiness: Readiness,
-    /// The live object, by which its pods are found.
+    /// The live object, which is used to find its pods.
     #[serde(skip)]
     live: Option<Value>,
-}
-
-/// State of a component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ComponentStatus {
-    /// Name of the component.
-    pub component: String,
-    /// Namespace of the component.
-    pub namespace: String,
-    /// Release of the component.
-    pub release: String,
-    /// Number of ready objects.
-    pub ready: usize,
-    /// Number of objects that can be ready: workloads, claims, services and the like.
-    pub total: usize,
-    /// Reasons why the other objects are not ready, for a person.
-    pub reasons: Vec<String>,
 }
 
 impl Cluster {

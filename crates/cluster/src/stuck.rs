@@ -26,7 +26,7 @@ impl Cluster {
     /// controller recreates them from the latest one. Returns their names, without waiting for the new ones.
     ///
     /// First waits until the controllers have seen the latest templates; fails if that takes longer than the limit.
-    /// Pods that an update strategy leaves to a person are left alone.
+    /// Pods that an update strategy leaves to a user are left alone.
     pub fn delete_stuck_pods(&self, inventory: &Inventory, limit: Duration) -> Result<Vec<ObjectName>, ClusterError> {
         let begun = Instant::now();
         let mut deleted = Vec::new();
@@ -73,7 +73,7 @@ fn is_seen(live: &Value) -> bool {
     seen.is_some() && seen >= live.pointer("/metadata/generation").and_then(Value::as_i64)
 }
 
-/// Returns true if a pod of this `StatefulSet` waits for a deletion that never comes.
+/// Returns true if a pod of this `StatefulSet` waits for a deletion that will never happen.
 fn is_stuck(live: &Value, pod: &Value) -> bool {
     let strategy = &live["spec"]["updateStrategy"];
     let (Some(latest), Some(own)) =
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn unready_pod_of_earlier_template_is_stuck() {
+    fn outdated_unready_pod_is_stuck() {
         let rolling = live(&json!({"type": "RollingUpdate"}));
         assert!(is_stuck(&rolling, &pod("db-0", "db-old", "False")));
         assert!(!is_stuck(&rolling, &pod("db-0", "db-new", "False")), "it is new");

@@ -15,8 +15,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Time between reports of unready objects.
 const NOTE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Time that an object must stay failed before the wait ends. After a power cut, a controller may briefly report an old
-/// failure before it looks again.
+/// Time for which an object must stay failed before the wait ends. After a power cut, a controller may briefly report
+/// an old failure before it checks again.
 const FAILED_FOR: Duration = Duration::from_secs(20);
 
 /// Objects to wait for, and a time limit.
@@ -45,7 +45,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until all objects are ready, including, within the same limit, for an API server that does not answer.
+    /// Waits until all objects are ready. Within the same limit, this includes waiting for an API server that does not
+    /// answer.
     pub fn wait_ready(&self, waiting: &AwaitedObjects<'_>, progress: &dyn Progress) -> Result<(), ClusterError> {
         let patient = self.with_patience(Duration::ZERO);
         let objects: Vec<&ObjectName> = waiting.objects.iter().filter(|object| has_readiness(object)).collect();

@@ -12,7 +12,7 @@ use super::{Cluster, ClusterError, ObjectName};
 const VERSION: &str = "admissionregistration.k8s.io/v1";
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// Number of tries of a patch that lost the race against another writer.
+/// Number of attempts at a patch that loses races against other writers.
 const TRIES: u32 = 10;
 
 /// Annotation of a suspended configuration: an object with the original policy of each webhook, by its name.
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_changed_meanwhile_keep_policies() {
+    fn concurrently_changed_webhooks_keep_policies() {
         let mut live = apply_patch(&configuration(), &suspension(&configuration()).unwrap());
         live["webhooks"] = json!([webhook("new.shop", "Fail"), webhook("a.shop", "Ignore")]);
         let resumed = apply_patch(&live, &resumption(&live).unwrap());

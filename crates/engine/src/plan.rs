@@ -1,39 +1,8 @@
-//! Plans: data, made by a pure function, pinned in the journal, executed without decisions.
+//! Plans: data, produced by a pure function, pinned in the journal, executed without decisions.
 
+use landfall_documents::operation::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Operation of a plan on a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Operation {
-    /// A release is installed on an empty site. Its uninstall is the same operation in the other direction.
-    Install,
-    /// The settings of an installed release change.
-    Configure,
-    /// Another release takes the place of the installed one.
-    Upgrade,
-    /// A kept earlier release takes the place of the installed one.
-    Rollback,
-    /// Data of a backup replaces data of the installed release.
-    Restore,
-}
-
-impl Operation {
-    /// All kinds of operations.
-    pub const ALL: [Self; 5] = [Self::Install, Self::Configure, Self::Upgrade, Self::Rollback, Self::Restore];
-
-    /// Returns the operation's name: its verb, and part of the names of its journals.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Configure => "configure",
-            Self::Upgrade => "upgrade",
-            Self::Rollback => "rollback",
-            Self::Restore => "restore",
-        }
-    }
-}
 
 /// ID of a step within its plan, such as `stage` or `component/postgres`. It is stable across runs of one plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -126,7 +95,7 @@ pub enum OnFailure {
     #[default]
     Stop,
     /// The operation undoes its steps automatically if it fails at or after the step with index `from`. Earlier steps
-    /// leave the site as useful as before: there the operation stops.
+    /// leave the site as useful as before: if one of those fails, the operation stops.
     Undo {
         /// Index of the first step with automatic undo.
         from: usize,

@@ -1,4 +1,4 @@
-//! Interface of a step: it can observe, act and undo, and states what its undo will need before it acts.
+//! Interface of a step: it can observe, act and undo. Before it acts, it states what its undo will need.
 
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, CodedError};
@@ -48,7 +48,7 @@ impl StepError {
         self
     }
 
-    /// Adds the next step for a person, if the caller knows more than the registry of codes.
+    /// Adds the next step for users, if the caller knows more than the registry of codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -67,7 +67,7 @@ impl CodedError for StepError {
 }
 
 impl From<landfall_media::durable::DurableError> for StepError {
-    /// Keeps the code, above all that of a failed sync, which forbids any retry.
+    /// Keeps the code, above all the code of a failed sync, which forbids any retry.
     fn from(error: landfall_media::durable::DurableError) -> Self {
         use landfall_media::durable::{DurableError, SyncFailed};
         let (code, what, hint) = (error.code(), error.to_string(), error.hint());
@@ -89,13 +89,13 @@ pub trait Durable {
 /// Step over a context `C` (the site). Every method may run again after a crash at any point of an earlier run.
 ///
 /// Contract: before `act` runs, the journal holds `Prepared` with the value of `prepare`, synced, then `Started`,
-/// synced. A rerun uses the recorded value, never a fresh one. `act` syncs what it wrote before it returns, so that
+/// synced. A rerun uses the recorded value, never a new one. `act` syncs what it wrote before it returns, so that
 /// `Done` in the journal means that it survives a power cut.
 pub trait Step<C> {
     /// Observes the site without changing it.
     fn observe(&self, site: &mut C) -> Result<ObservedState, StepError>;
 
-    /// Returns the state before, as `undo` will need it. Recorded once, before the first act.
+    /// Returns the previous state, as `undo` will need it. Recorded once, before the first act.
     fn prepare(&self, _site: &mut C) -> Result<Value, StepError> {
         Ok(Value::Null)
     }
@@ -109,6 +109,6 @@ pub trait Step<C> {
         Ok(())
     }
 
-    /// Undoes the step wherever `act` stopped, including in the middle.
+    /// Undoes the step wherever `act` stopped, even in the middle.
     fn undo(&self, site: &mut C, before: &Value) -> Result<(), StepError>;
 }

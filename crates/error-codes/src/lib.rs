@@ -8,3 +8,4 @@ mod codes_tests;
 mod runbooks;
 
 pub use code::{Code, CodedError, ExitClass, remedy};
+pub use runbooks::Runbook;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use landfall_documents::failure as documents;
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, CodedError, ExitClass};
 use schemars::JsonSchema;
@@ -74,22 +75,16 @@ impl<'a> ErrorDocument<'a> {
 #[derive(Debug)]
 struct Parts {
     code: Code,
-    what: String,
-    causes: Vec<String>,
+    failure: documents::Failure,
     blockers: Vec<BlockerSummary>,
-    next: String,
 }
 
 impl Failure {
     /// Creates a failure that the command line itself detected.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
-        Self(Box::new(Parts {
-            code,
-            what: what.into(),
-            causes: Vec::new(),
-            blockers: Vec::new(),
-            next: code.fix.to_owned(),
-        }))
+        let (what, hint) = (what.into(), code.fix.to_owned());
+        let failure = documents::Failure { code: code.into(), what, causes: Vec::new(), hint };
+        Self(Box::new(Parts { code, failure, blockers: Vec::new() }))
     }
 
     /// Creates the failure of a case, with the case's next step.
@@ -107,7 +102,7 @@ impl Failure {
     pub fn because(mut self, source: &dyn Error) -> Self {
         let mut cause = Some(source);
         while let Some(error) = cause {
-            self.0.causes.push(error.to_string());
+            self.0.failure.causes.push(error.to_string());
             cause = error.source();
         }
         self
@@ -116,7 +111,7 @@ impl Failure {
     /// Sets the next step, if it is better known than in the registry of codes.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
-        self.0.next = next.into();
+        self.0.failure.hint = next.into();
         self
     }
 
@@ -134,12 +129,12 @@ impl Failure {
 
     /// Description of what failed, and on what.
     pub fn what(&self) -> &str {
-        &self.0.what
+        &self.0.failure.what
     }
 
     /// Causes, the outermost first.
     pub fn causes(&self) -> &[String] {
-        &self.0.causes
+        &self.0.failure.causes
     }
 
     /// All blockers, if there are several.
@@ -149,7 +144,7 @@ impl Failure {
 
     /// Next step for the person.
     pub fn next_step(&self) -> &str {
-        &self.0.next
+        &self.0.failure.hint
     }
 
     /// Formats the failure for a person: what failed, why, the next step, and its code. Quoted text is made safe.

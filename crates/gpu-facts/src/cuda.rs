@@ -30,7 +30,7 @@ const NATIVE: &[(CudaVersion, [u32; 3])] = &[
 /// Oldest driver on which programs of any minor version of a CUDA run (minor version compatibility).
 const COMPATIBLE: &[(u32, [u32; 3])] = &[(13, [580, 65, 6]), (12, [525, 60, 13]), (11, [450, 80, 2])];
 
-/// Oldest device for which each CUDA still compiles and has libraries.
+/// Oldest device for which each CUDA still compiles and provides libraries.
 const OLDEST_DEVICE: &[(u32, ComputeCapability)] =
     &[(13, ComputeCapability::new(7, 5)), (12, ComputeCapability::new(5, 0)), (11, ComputeCapability::new(3, 5))];
 
@@ -93,7 +93,7 @@ pub enum Code {
 pub enum CodeFit {
     /// The device cannot run the code.
     Nothing,
-    /// The driver compiles the code at every start, which takes time and needs a driver as new as the CUDA.
+    /// The driver compiles the code at every start, which takes time and requires a driver as new as the CUDA.
     Compiled,
     /// The device runs the code directly.
     AsItIs,

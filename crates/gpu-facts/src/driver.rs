@@ -33,8 +33,7 @@ impl DriverState {
         self.version.is_some() || self.module_loaded
     }
 
-    /// Returns true if NVML may be queried. Without the driver, starting NVML would load the driver, which changes the
-    /// machine.
+    /// Returns true if NVML may be queried. Without the driver, starting NVML would load it, which changes the machine.
     pub fn can_be_queried(&self) -> bool {
         self.is_loaded() || self.device_files.iter().any(|file| file.name == "nvidiactl")
     }

@@ -126,7 +126,7 @@ impl From<Hexadecimal> for String {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hardware {
-    /// Display controllers and accelerators of NVIDIA, AMD and Intel, by address.
+    /// Display controllers and accelerators from NVIDIA, AMD and Intel, by address.
     pub devices: Vec<PciDevice>,
     /// NVIDIA's switches between GPUs, by address. Switches since Blackwell are not on the bus; the network adapters
     /// that manage them are listed instead.

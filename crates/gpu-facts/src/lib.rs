@@ -3,7 +3,7 @@
 //! Facts come in three layers, which distinguish "no GPU", "GPU without driver" and "driver loaded, device lost". They
 //! are the PCI bus as the kernel lists it ([`hardware`]), the driver as the kernel shows it ([`driver`]), and NVML's
 //! answers ([`nvml`]). The first two need no library, and this crate reads them ([`look`]). The third needs glibc and
-//! the driver's own library, which may hang or crash. So a separate program reads it: `landfall-gpu`, run by
+//! the driver's own library, which may hang or crash. So a separate program, `landfall-gpu`, reads it and is run by
 //! [`probe()`].
 
 pub mod cdi;

@@ -7,9 +7,9 @@ const GIB: u64 = 1 << 30;
 
 /// Returns the name that `nvidia-smi` prints for a profile, such as `1g.18gb` or `1g.18gb+me`.
 ///
-/// The memory in the name is the share of the GPU's memory, rounded up to eighths, of the GPU's memory in whole GiB;
-/// both roundings are NVIDIA's. `kind` is the library's number of the kind of profile. Returns `None` for an unknown
-/// kind, or for a GPU without memory.
+/// The memory in the name is the GPU's memory in whole GiB, times the profile's share of it rounded up to eighths; both
+/// roundings are NVIDIA's. `kind` is the library's number of the kind of profile. Returns `None` for an unknown kind,
+/// or for a GPU without memory.
 pub fn profile_name(kind: u32, slices: u32, memory_mib: u64, gpu_memory_bytes: u64) -> Option<String> {
     let suffix = match kind {
         0..=6 | 9 => "",

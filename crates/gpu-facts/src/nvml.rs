@@ -27,7 +27,7 @@ pub struct NvmlFacts {
 pub enum GpuEntry {
     /// It answers.
     Answers(Box<Gpu>),
-    /// It does not answer, or no longer.
+    /// It does not answer, or no longer does.
     Fails(FailedGpu),
 }
 
@@ -126,9 +126,9 @@ pub enum Virtualization {
     PassThrough,
     /// It is a part of a GPU in this virtual machine. Its features depend on its license.
     Vgpu,
-    /// This host assigns parts of it.
+    /// This host assigns parts of it to virtual machines.
     HostVgpu,
-    /// This host shares its graphics.
+    /// This host shares it for graphics.
     HostVsga,
 }
 
@@ -268,7 +268,7 @@ pub struct NvLink {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Power {
-    /// Current draw.
+    /// Current power draw.
     pub draw_milliwatts: Reading<u32>,
     /// Limit that was set.
     pub limit_milliwatts: Reading<u32>,
@@ -288,7 +288,7 @@ pub struct Power {
 pub struct Temperature {
     /// Current temperature of the GPU.
     pub gpu_celsius: Reading<u32>,
-    /// Temperature at which it slows down to protect itself.
+    /// Temperature at which it throttles to protect itself.
     pub slowdown_celsius: Reading<u32>,
     /// Temperature at which it shuts down to protect itself.
     pub shutdown_celsius: Reading<u32>,

@@ -72,12 +72,12 @@ pub enum AbsenceReason {
     ResetRequired,
     /// The library returned a value that is not known here, such as a mode of a newer driver.
     NotUnderstood,
-    /// Any other failure, stated in the detail.
+    /// Any other failure, described in the detail.
     Failed,
 }
 
 impl AbsenceReason {
-    /// Returns true if the device itself is unusable, not only one fact missing.
+    /// Returns true if the device itself is unusable, rather than a single fact being absent.
     pub fn is_loss(self) -> bool {
         matches!(self, Self::Lost | Self::ResetRequired)
     }

@@ -1,5 +1,5 @@
 //! Trees with the kernel's files, built file by file, for tests of this crate and of other crates.
-#![expect(clippy::missing_panics_doc, reason = "a test ends where its tree cannot be built")]
+#![expect(clippy::missing_panics_doc, reason = "a test fails if its tree cannot be built")]
 
 use std::os::unix::fs::symlink;
 use std::path::Path;

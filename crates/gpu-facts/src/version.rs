@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Maximum number of digits of one number in a version: enough for any version, too few to overflow.
 const DIGITS_LIMIT: usize = 6;
 
-/// The text is not a version of the wanted kind.
+/// The text is not a version of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {wanted}")]
 pub struct NotAVersion {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Default time limit of NVML. With the termination of a hanging library, the program takes less than five seconds.
+/// Default time limit of NVML. Including the termination of a hanging library, the program takes less than five
+/// seconds.
 pub const TIME_LIMIT: Duration = Duration::from_millis(4500);
 
 /// Maximum time limit in seconds.

@@ -65,7 +65,7 @@ pub fn absence(error: &NvmlError) -> Absence {
     Absence { reason, detail: needs_detail.then(|| error.to_string()) }
 }
 
-/// Reads one of the numbers that NVML knows by an identifier.
+/// Reads one of the numbers that NVML identifies by a field ID.
 pub fn field(device: &Device<'_>, id: u32) -> Reading<u64> {
     let answer = device.field_values_for(&[FieldId(id)]).and_then(|values| {
         let value = values.into_iter().next().ok_or(NvmlError::NoData)??.value?;

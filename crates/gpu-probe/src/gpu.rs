@@ -23,7 +23,7 @@ use crate::mig;
 /// Maximum number of links of a GPU.
 const LINKS_LIMIT: u32 = 18;
 
-/// Returns the reason why a GPU is lost, if it is: the library still lists it, but no longer reaches it.
+/// Returns the reason why a GPU is lost, if it is: the library still lists it, but can no longer reach it.
 pub fn loss(device: &Device<'_>) -> Option<Absence> {
     let answers = [device.uuid().err(), device.memory_info().err(), device.temperature(TemperatureSensor::Gpu).err()];
     answers.iter().flatten().map(absence).find(|absence| absence.reason.is_loss())

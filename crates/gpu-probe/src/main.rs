@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a message for the person who started the program. A failure to print it is ignored.
+/// Prints a message for the user who started the program. A failure to print it is ignored.
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -46,8 +46,8 @@ fn mig_device(device: &Device<'_>, index: u32) -> MigDevice {
     }
 }
 
-/// Reads the possible divisions of the GPU. The library returns an error for a kind that the GPU lacks, as for one that
-/// the library does not know.
+/// Reads the possible divisions of the GPU. For a kind that the GPU lacks, the library returns the same error as for an
+/// unknown kind.
 fn profiles(device: &Device<'_>) -> Reading<Vec<MigProfile>> {
     let gpu_memory_bytes = device.memory_info().map_or(0, |memory| memory.total);
     let mut profiles = Vec::new();

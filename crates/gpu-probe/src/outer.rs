@@ -13,8 +13,8 @@ use landfall_gpu_facts::{GpuReport, NvmlState, SCHEMA};
 
 use crate::arguments::{Arguments, NVML_WORD};
 
-/// Path of this program that works even if its original path leads nowhere: a probe's pod starts it with the mounts of
-/// the node.
+/// Path of this program that works even if its original path leads nowhere: a probe's pod starts it with the node's
+/// mounts.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Collects and prints the facts.

@@ -1,4 +1,5 @@
-//! Test that the shipped program needs no newer glibc than that of the oldest distribution on which Landfall installs.
+//! Test that the shipped program needs no newer glibc than the one in the oldest distribution on which Landfall
+//! installs.
 #![cfg(target_env = "gnu")]
 
 use std::collections::BTreeSet;

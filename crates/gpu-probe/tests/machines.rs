@@ -1,7 +1,7 @@
-//! Tests of `landfall-gpu` as a program, on machines that trees of files and a library in C simulate.
+//! Tests of `landfall-gpu` as a program, on machines simulated by file trees and a library in C.
 //!
-//! Its output is stored in `crates/gpu-facts/testdata/machines`, where the judgments are tested on every target; here the
-//! program must print exactly that. A static program cannot load a library, so these tests are only for glibc.
+//! Its output is stored in `crates/gpu-facts/testdata/machines`, where the judgments are tested on every target. Here,
+//! the program must print exactly that. A static program cannot load a library, so these tests are only for glibc.
 //! `LANDFALL_KEEP_FACTS=1` rewrites the documents.
 #![cfg(target_env = "gnu")]
 
@@ -158,8 +158,8 @@ fn hung_library_respects_time_limit() {
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
 }
 
-/// Apart from the wait, half a second remains. Because a machine's processors may be busy, one of three attempts must
-/// succeed.
+/// Apart from the wait, half a second remains. The machine's processors may be busy, so one success in three attempts
+/// suffices.
 #[test]
 fn hung_library_ends_within_five_seconds() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
@@ -213,7 +213,7 @@ fn inner_process_dies_with_outer() {
         .spawn()
         .expect("runs");
     let inner = wait_for(|| children(outer.id()).first().copied()).expect("it starts the one that asks");
-    // The process may have only just begun: the test waits until it hangs in the library.
+    // The process may have only just started: the test waits until it hangs in the library.
     wait_for(|| std::fs::read_to_string(format!("/proc/{inner}/maps")).ok()?.contains("nvml.so").then_some(()))
         .expect("it loads the library");
     outer.kill().expect("killed");

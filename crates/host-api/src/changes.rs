@@ -7,7 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use landfall_error_codes::codes;
-use landfall_peer::{AbortWish, ApprovedWish, LookWish, PlanWish, Refusal, Request, Requester, is_id, routes};
+use landfall_peer::{
+    AbortRequest, ApprovedRequest, LookRequest, PlanRequest, Refusal, Request, Requester, is_id, routes,
+};
 use tokio::task::spawn_blocking;
 
 use super::answer::{RefusedRequest, Result, document, json};
@@ -68,7 +70,7 @@ fn spawn(
             Err(problem(StatusCode::INTERNAL_SERVER_ERROR, codes::BUG, "the request ended without an answer").into())
         });
         if let Err(Refusal { problem, .. }) = &outcome {
-            let (code, title) = (&problem.code, &problem.title);
+            let (code, title) = (problem.code.as_deref(), &problem.title);
             tracing::warn!(request = id, correlation, code, title, "a request of the console failed");
         }
         desk.end(&id, outcome, now());
@@ -93,12 +95,12 @@ async fn media(State(host): State<Host>) -> Result<Response> {
     Ok(document(json(&page)))
 }
 
-async fn look(State(host): State<Host>, Json(LookWish { asking }): Json<LookWish>) -> Result<Response> {
+async fn look(State(host): State<Host>, Json(LookRequest { asking }): Json<LookRequest>) -> Result<Response> {
     sound(&asking)?;
     work(&host, &asking, RequestContent::Look, |site| site.look().map(Outcome::Looked))
 }
 
-async fn plan(State(host): State<Host>, Json(PlanWish { asking, change }): Json<PlanWish>) -> Result<Response> {
+async fn plan(State(host): State<Host>, Json(PlanRequest { asking, change }): Json<PlanRequest>) -> Result<Response> {
     sound(&asking)?;
     let wanted = RequestContent::Plan(change.clone());
     work(&host, &asking, wanted, move |site| site.plan(&change).map(Outcome::Planned))
@@ -109,23 +111,23 @@ async fn one_plan(State(host): State<Host>, Path(digest): Path<String>) -> Resul
     Ok(document(json(&host.desk.plan(&digest).ok_or_else(unknown)?)))
 }
 
-async fn upgrade(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
-    begin(&host, &wish, "upgrade")
+async fn upgrade(State(host): State<Host>, Json(request): Json<ApprovedRequest>) -> Result<Response> {
+    begin(&host, &request, "upgrade")
 }
 
-async fn roll_back(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
-    begin(&host, &wish, "rollback")
+async fn roll_back(State(host): State<Host>, Json(request): Json<ApprovedRequest>) -> Result<Response> {
+    begin(&host, &request, "rollback")
 }
 
-async fn restore(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
-    begin(&host, &wish, "restore")
+async fn restore(State(host): State<Host>, Json(request): Json<ApprovedRequest>) -> Result<Response> {
+    begin(&host, &request, "restore")
 }
 
-async fn configure(State(host): State<Host>, Json(wish): Json<ApprovedWish>) -> Result<Response> {
-    begin(&host, &wish, "configure")
+async fn configure(State(host): State<Host>, Json(request): Json<ApprovedRequest>) -> Result<Response> {
+    begin(&host, &request, "configure")
 }
 
-fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
+fn begin(host: &Host, wish: &ApprovedRequest, verb: &str) -> Result<Response> {
     sound(&wish.asking)?;
     if wish.change.verb() != verb {
         let title = format!("a change of the kind {} was sent where the host begins a {verb}", wish.change.verb());
@@ -152,7 +154,10 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
     }
 }
 
-async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): Json<AbortWish>) -> Result<Response> {
+async fn abort(
+    State(host): State<Host>,
+    Json(AbortRequest { asking, operation }): Json<AbortRequest>,
+) -> Result<Response> {
     sound(&asking)?;
     work(&host, &asking, RequestContent::Abort(operation), move |site| {
         site.abort(operation).map(|()| Outcome::Begun(Vec::new()))

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 use landfall_error_codes::{Code, codes};
 use landfall_peer::{
-    ApprovedWish, Change, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState, Requester,
+    ApprovedRequest, Change, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState, Requester,
 };
 use tokio::time::{Duration, Instant};
 
@@ -99,7 +99,7 @@ pub(crate) fn problem(status: StatusCode, code: Code, title: impl Into<String>) 
         status: status.as_u16(),
         title: title.into(),
         detail: None,
-        code: Some(code.id.to_owned()),
+        code: Some(code.into()),
         hint: Some(code.fix.to_owned()),
     }
 }
@@ -200,14 +200,14 @@ impl Desk {
     }
 
     /// Returns the plan that a request approves, and forgets it: an approval counts once.
-    pub(crate) fn approve(&self, wish: &ApprovedWish) -> Result<PlanPage, Problem> {
+    pub(crate) fn approve(&self, request: &ApprovedRequest) -> Result<PlanPage, Problem> {
         let unknown = || problem(StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN, "the host keeps no plan with this digest");
-        let plan = self.plan(&wish.plan).ok_or_else(unknown)?;
-        if plan.change != wish.change {
+        let plan = self.plan(&request.plan).ok_or_else(unknown)?;
+        if plan.change != request.change {
             let title = "the plan with this digest is of another change";
             return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::PLAN_DIFFERS, title));
         }
-        if plan.site != wish.confirm {
+        if plan.site != request.confirm {
             let title = format!("this site is named {}, and that was not typed; nothing was changed", plan.site);
             let refused = problem(StatusCode::UNPROCESSABLE_ENTITY, codes::DELETION_UNCONFIRMED, title);
             return Err(Problem {
@@ -215,7 +215,7 @@ impl Desk {
                 ..refused
             });
         }
-        self.state().plans.retain(|kept| kept.plan.digest != wish.plan);
+        self.state().plans.retain(|kept| kept.plan.digest != request.plan);
         Ok(plan)
     }
 }
@@ -261,7 +261,7 @@ mod tests {
             first: None,
         };
         let change = Change::Restore { backup: Some("aaaaaaaa".to_owned()), at: None, components: Vec::new() };
-        let wish = ApprovedWish {
+        let wish = ApprovedRequest {
             asking: asking.clone(),
             change: change.clone(),
             plan: "sha256:aaaaaaaa".to_owned(),

@@ -10,12 +10,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use landfall_audit::CheckpointWish;
+use landfall_audit::CheckpointRequest;
 use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
-    AUDIT_BYTES, BackupRequest, Claim, EntryPiece, LicenseWish, SECRET_BYTES, SecretWish, UsersWord, routes,
+    AUDIT_BYTES, BackupRequest, Claim, EntryPiece, LicenseRequest, SECRET_BYTES, SecretRequest, UsersWord, routes,
 };
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
@@ -150,22 +150,22 @@ async fn audit(State(host): State<Host>) -> Result<Response> {
     Ok(document(json(&page)))
 }
 
-async fn checkpoint(State(host): State<Host>, Json(wish): Json<CheckpointWish>) -> Result<Response> {
-    sign(&host, wish).await
+async fn checkpoint(State(host): State<Host>, Json(request): Json<CheckpointRequest>) -> Result<Response> {
+    sign(&host, request).await
 }
 
 /// Keeps a piece of a long entry, and signs on the last one. Only the last one counts as a checkpoint: the others touch
 /// neither key nor disk.
 async fn entry_piece(State(host): State<Host>, Json(piece): Json<EntryPiece>) -> Result<Response> {
     host.pieces.add(piece.offset, &piece.text)?;
-    match piece.wish {
+    match piece.request {
         None => Ok(StatusCode::NO_CONTENT.into_response()),
-        Some(wish) => sign(&host, CheckpointWish { entries: vec![host.pieces.take()], ..wish }).await,
+        Some(request) => sign(&host, CheckpointRequest { entries: vec![host.pieces.take()], ..request }).await,
     }
 }
 
 /// Signs a checkpoint within the allowance. A refused one also counts, because it reads the key.
-async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
+async fn sign(host: &Host, request: CheckpointRequest) -> Result<Response> {
     if let Err(wait) = host.checkpoints.take(Instant::now()) {
         if host.may_note_refusal() {
             tracing::warn!(code = codes::CHECKPOINTS_TOO_MANY.id, "the console asks for too many checkpoints");
@@ -173,12 +173,12 @@ async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
         let what = "checkpoint of the audit log";
         return Ok(too_many(codes::CHECKPOINTS_TOO_MANY, what, wait));
     }
-    let restarts = wish.restart.is_some();
-    let newer = wish.newer.as_ref().map(|newer| newer.head);
-    let signed = host.sign(move |site| site.checkpoint(&wish)).await?.inspect_err(|refusal| {
+    let restarts = request.restart.is_some();
+    let newer = request.newer.as_ref().map(|newer| newer.head);
+    let signed = host.sign(move |site| site.checkpoint(&request)).await?.inspect_err(|refusal| {
         if host.may_note_refusal() {
             tracing::warn!(
-                code = refusal.code,
+                code = refusal.code.as_deref(),
                 title = refusal.title,
                 "the console wants a checkpoint of its audit log that is refused"
             );
@@ -205,18 +205,18 @@ fn too_many(code: Code, what: &str, wait: Duration) -> Response {
     response
 }
 
-async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
+async fn begin_backup(State(host): State<Host>, Json(request): Json<BackupRequest>) -> Result<Response> {
     let begun = begin_after_pause(&host, &host.last_backup, "backup", Site::begin_backup).await?;
-    tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a backup was asked for");
+    tracing::info!(by = request.by, correlation = request.correlation, begun, "a backup was asked for");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     Err(RefusedRequest::new(StatusCode::CONFLICT, "a backup runs already"))
 }
 
-async fn begin_drill(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
+async fn begin_drill(State(host): State<Host>, Json(request): Json<BackupRequest>) -> Result<Response> {
     let begun = begin_after_pause(&host, &host.last_drill, "drill", Site::begin_drill).await?;
-    tracing::info!(by = wish.by, correlation = wish.correlation, begun, "a drill was asked for");
+    tracing::info!(by = request.by, correlation = request.correlation, begun, "a drill was asked for");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
@@ -234,18 +234,18 @@ async fn note_users(State(host): State<Host>, Json(UsersWord { users }): Json<Us
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn import_license(State(host): State<Host>, Json(wish): Json<LicenseWish>) -> Result<StatusCode> {
-    let LicenseWish { by, correlation, license } = wish;
+async fn import_license(State(host): State<Host>, Json(request): Json<LicenseRequest>) -> Result<StatusCode> {
+    let LicenseRequest { by, correlation, license } = request;
     tracing::info!(by, correlation, bytes = license.len(), "a license arrives");
     host.ask(move |site| site.import_license(&license)).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Keeps a value for a change that a person will approve. Only the secret's name is logged.
-async fn keep_secret(State(host): State<Host>, Json(wish): Json<SecretWish>) -> Result<Response> {
-    let SecretWish { by, correlation, name, .. } = &wish;
+async fn keep_secret(State(host): State<Host>, Json(request): Json<SecretRequest>) -> Result<Response> {
+    let SecretRequest { by, correlation, name, .. } = &request;
     tracing::info!(by, correlation, secret = name, "another value of a secret arrives");
-    let kept = host.ask_quickly(move |site| site.keep_secret(wish)).await??;
+    let kept = host.ask_quickly(move |site| site.keep_secret(request)).await??;
     Ok(document(json(&kept)))
 }
 

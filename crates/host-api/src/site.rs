@@ -1,10 +1,10 @@
 //! Questions of the API to the host. Each call may block.
 
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, Medium, OperationPage, PlanPage, Problem,
-    ProgressPage, Refusal, Requester, SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
+    ProgressPage, Refusal, Requester, SecretRequest, SupportBundle, SupportRequest, Upload, UploadRequest, UploadsPage,
 };
 
 /// Question whose answer is a document that a command prints.
@@ -56,7 +56,7 @@ pub trait Site: Send + Sync + 'static {
     fn import_license(&self, license: &str) -> Result<(), Problem>;
 
     /// Keeps a value of a secret, only in memory, until an approved change uses it or an hour has passed.
-    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem>;
+    fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem>;
 
     /// Records the console's statement of the number of its users.
     fn note_users(&self, users: u64) -> Result<(), Problem>;
@@ -69,7 +69,7 @@ pub trait Site: Send + Sync + 'static {
 
     /// Signs the end of the console's audit log durably, if its entries continue what was signed last. Calls never
     /// overlap.
-    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem>;
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<Checkpoint, Problem>;
 
     /// Looks for bundles on media. May take a minute.
     fn look(&self) -> Result<Vec<Medium>, Refusal>;
@@ -100,7 +100,7 @@ pub trait SupportBundles: Send + Sync {
     fn kept_bundle(&self) -> Option<SupportBundle>;
 
     /// Collects a new bundle, which replaces the kept one. May take minutes. Calls never overlap.
-    fn collect(&self, wish: &SupportWish) -> Result<(), Refusal>;
+    fn collect(&self, request: &SupportRequest) -> Result<(), Refusal>;
 
     /// Returns bytes of the bundle with this ID from an offset on, at most [`landfall_peer::SUPPORT_PIECE_BYTES`]; none
     /// at its end.
@@ -113,7 +113,7 @@ pub trait Uploads: Send + Sync {
     fn page(&self) -> Result<UploadsPage, Problem>;
 
     /// Begins an upload, unless there is another one. Repeating a request begins nothing.
-    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem>;
+    fn begin(&self, request: &UploadRequest) -> Result<Upload, Problem>;
 
     /// Appends the next piece to the upload with this ID, durably. Calls never overlap.
     fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem>;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use landfall_error_codes::codes;
-use landfall_peer::{SupportPage, SupportWish, is_id, routes};
+use landfall_peer::{SupportPage, SupportRequest, is_id, routes};
 use serde::Deserialize;
 
 use super::answer::{RefusedRequest, Result, document, json};
@@ -27,7 +27,7 @@ async fn page(State(host): State<Host>) -> Result<Response> {
     Ok(document(json(&SupportPage { bundle })))
 }
 
-async fn collect(State(host): State<Host>, Json(wish): Json<SupportWish>) -> Result<Response> {
+async fn collect(State(host): State<Host>, Json(wish): Json<SupportRequest>) -> Result<Response> {
     sound(&wish.asking)?;
     if !wish.is_sound() {
         let title = "a support bundle has logs of 1 to 168 hours";

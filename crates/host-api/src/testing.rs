@@ -4,11 +4,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
+use landfall_audit::{AuditError, Checkpoint, CheckpointRequest, Ledger, SiteKey};
 use landfall_error_codes::CodedError as _;
 use landfall_license::answer::{Answer, Question, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
+    AuditPage, Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportRequest, Upload, UploadRequest, UploadsPage,
 };
 
 use super::{SupportBundles, Uploads};
@@ -42,9 +42,9 @@ impl Signer {
     }
 
     /// Signs the checkpoint of a request.
-    pub fn sign(&mut self, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<Checkpoint, Problem> {
-        self.ledger.sign(&self.key, site, wish, now).map_err(|error| {
-            let code = Some(error.code().id.to_owned());
+    pub fn sign(&mut self, site: &str, request: &CheckpointRequest, now: Timestamp) -> Result<Checkpoint, Problem> {
+        self.ledger.sign(&self.key, site, request, now).map_err(|error| {
+            let code = Some(error.code().into());
             Problem { status: 409, title: error.to_string(), detail: None, code, hint: None }
         })
     }
@@ -78,7 +78,7 @@ impl MemoryUploads {
 
 fn refusal(status: u16, code: &str, title: &str) -> Problem {
     let hint = Some("do something else".to_owned());
-    Problem { status, title: title.to_owned(), detail: None, code: Some(code.to_owned()), hint }
+    Problem { status, title: title.to_owned(), detail: None, code: Some(code.into()), hint }
 }
 
 impl Uploads for MemoryUploads {
@@ -86,7 +86,7 @@ impl Uploads for MemoryUploads {
         Ok(UploadsPage { room_bytes: ROOM_BYTES, upload: self.lock().upload.clone(), refused: None })
     }
 
-    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem> {
+    fn begin(&self, wish: &UploadRequest) -> Result<Upload, Problem> {
         let mut arrived = self.lock();
         match &arrived.upload {
             Some(upload) if upload.id == wish.asking.request => return Ok(upload.clone()),
@@ -169,7 +169,7 @@ impl SupportBundles for MemorySupport {
         self.bundle().clone()
     }
 
-    fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
+    fn collect(&self, wish: &SupportRequest) -> Result<(), Refusal> {
         if wish.hours == NO_ROOM_HOURS {
             return Err(refusal(507, "LF1202", "there is no room for it").into());
         }

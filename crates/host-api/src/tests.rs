@@ -4,13 +4,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, Head, Outcome};
+use landfall_audit::{Checkpoint, CheckpointRequest, ENTRY_BYTES, Entry, Follower, Head, Outcome};
 use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
     ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Amounts, AuditPage, Blocker, Certificate, Change,
     ComponentLogs, ComponentResources, Identity, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage,
-    PIECE_BYTES, PlanPage, Problem, ProgressPage, Refusal, Requester, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish,
+    PIECE_BYTES, PlanPage, Problem, ProgressPage, Refusal, Requester, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretRequest,
     client, server,
 };
 use reqwest::{Client, StatusCode};
@@ -47,7 +47,7 @@ impl Site for Remembering {
                 status: 503,
                 title: "the repository is damaged".to_owned(),
                 detail: None,
-                code: Some("LF4603".to_owned()),
+                code: Some("LF4603".into()),
                 hint: Some("look at it".to_owned()),
             }),
             _ => Ok(Some(json!({ "kind": format!("{question:?}") }).to_string())),
@@ -97,8 +97,8 @@ impl Site for Remembering {
         Ok(())
     }
 
-    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        self.begun.lock().unwrap().push(format!("{} of {} bytes", wish.name, wish.value.len()));
+    fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        self.begun.lock().unwrap().push(format!("{} of {} bytes", request.name, request.value.len()));
         Ok(KeptSecret { id: "0000000f".to_owned() })
     }
 
@@ -111,8 +111,8 @@ impl Site for Remembering {
         Ok(self.with_signer(|signer| signer.page()))
     }
 
-    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        self.with_signer(|signer| signer.sign("site", wish, jiff::Timestamp::UNIX_EPOCH))
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<Checkpoint, Problem> {
+        self.with_signer(|signer| signer.sign("site", request, jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {
@@ -138,7 +138,7 @@ impl Site for Remembering {
         }
         let Change::Upgrade { medium } = change else {
             let blocker = Blocker {
-                code: "LF3008".to_owned(),
+                code: "LF3008".into(),
                 what: "too little space".to_owned(),
                 why: "1 GiB; needed: 2 GiB".to_owned(),
                 next: "free some".to_owned(),
@@ -313,18 +313,18 @@ async fn repeated_claims_and_backups_are_refused() {
         counted += usize::from(served.post("/v1/claims", json!({ "token": "K7" })).await == StatusCode::NO_CONTENT);
     }
     assert_eq!(counted, 1);
-    let wish = json!({ "by": "alice", "correlation": "1" });
-    assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::ACCEPTED);
-    assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::TOO_MANY_REQUESTS);
+    let request = json!({ "by": "alice", "correlation": "1" });
+    assert_eq!(served.post("/v1/backups", request.clone()).await, StatusCode::ACCEPTED);
+    assert_eq!(served.post("/v1/backups", request.clone()).await, StatusCode::TOO_MANY_REQUESTS);
     let busy = TestServer::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
-    assert_eq!(busy.post("/v1/backups", wish.clone()).await, StatusCode::CONFLICT);
+    assert_eq!(busy.post("/v1/backups", request.clone()).await, StatusCode::CONFLICT);
     for path in ["/v1/drills", "/v1/backups", "/v1/drills"] {
-        let again = busy.post(path, wish.clone()).await;
+        let again = busy.post(path, request.clone()).await;
         assert_eq!(again, StatusCode::CONFLICT, "a refusal begins no pause: {path}");
     }
     let idle = TestServer::begin(Remembering::default());
-    assert_eq!(idle.post("/v1/drills", wish.clone()).await, StatusCode::ACCEPTED);
-    assert_eq!(idle.post("/v1/drills", wish).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(idle.post("/v1/drills", request.clone()).await, StatusCode::ACCEPTED);
+    assert_eq!(idle.post("/v1/drills", request).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
 }
 
@@ -359,7 +359,8 @@ async fn license_may_exceed_request_limit() {
 async fn secret_value_is_accepted_within_limit() {
     let begun = Arc::default();
     let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
-    let wish = |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
+    let request =
+        |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/secrets", wish(SECRET_BYTES)).await, StatusCode::OK);
     assert_eq!(served.post("/v1/secrets", wish(4 * SECRET_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(served.post("/v1/secrets", json!({ "name": "mail" })).await, StatusCode::UNPROCESSABLE_ENTITY);
@@ -570,7 +571,7 @@ async fn failed_collection_starts_no_pause() {
 }
 
 /// Returns entries after another one, with at least this many bytes in total.
-fn entries(begin: Head, bytes: usize) -> CheckpointWish {
+fn entries(begin: Head, bytes: usize) -> CheckpointRequest {
     let (mut follower, mut texts, mut length) = (Follower::behind(begin), Vec::new(), 0);
     while length < bytes {
         let entry = Entry {
@@ -589,13 +590,14 @@ fn entries(begin: Head, bytes: usize) -> CheckpointWish {
         length += text.len();
         texts.push(text);
     }
-    CheckpointWish { entries: texts, head: follower.head(), restart: None, newer: None, start: None }
+    CheckpointRequest { entries: texts, head: follower.head(), restart: None, newer: None, start: None }
 }
 
 #[tokio::test]
 async fn only_audit_continuations_are_signed() {
     let served = TestServer::begin(Remembering::default());
-    let post = async |wish: &CheckpointWish| served.send("/v1/audit", serde_json::to_value(wish).unwrap()).await;
+    let post =
+        async |request: &CheckpointRequest| served.send("/v1/audit", serde_json::to_value(request).unwrap()).await;
     let (status, page) = served.get("/v1/audit").await;
     assert!(status == StatusCode::OK && page["last"].is_null(), "{page}");
     // The entries contain many characters that take two bytes in JSON within JSON.
@@ -620,7 +622,7 @@ async fn only_audit_continuations_are_signed() {
 async fn checkpoint_refusal_says_when_to_retry() {
     let served = TestServer::begin(Remembering::default());
     let client = served.client(&served.console);
-    let post = async |wish: &CheckpointWish| {
+    let post = async |wish: &CheckpointRequest| {
         let request = client.post(format!("https://{}/v1/audit", served.address));
         let request = request.header("content-type", "application/json").body(json!(wish).to_string());
         request.send().await.unwrap()
@@ -641,7 +643,7 @@ async fn checkpoint_refusal_says_when_to_retry() {
     assert!(problem["title"].as_str().unwrap().ends_with(&format!("in {wait} seconds")), "{problem}");
     let page = served.get("/v1/audit").await.1;
     assert_eq!(page["last"]["head"], json!(head), "nothing more was signed, and questions are answered");
-    let piece = json!({ "offset": 0, "text": "", "wish": CheckpointWish { entries: Vec::new(), ..one_more } });
+    let piece = json!({ "offset": 0, "text": "", "wish": CheckpointRequest { entries: Vec::new(), ..one_more } });
     assert_eq!(served.post("/v1/audit/entry", piece).await, StatusCode::TOO_MANY_REQUESTS, "the other way in");
 }
 
@@ -653,21 +655,22 @@ async fn long_entry_is_signed_in_pieces() {
     let text = Entry { object: "\"".repeat(2 * AUDIT_BYTES), ..entry }.canonical().unwrap();
     let mut follower = Follower::behind(Head::EMPTY);
     follower.extend(&text).unwrap();
-    let wish = CheckpointWish { entries: Vec::new(), head: follower.head(), restart: None, newer: None, start: None };
-    let send = async |offset: usize, wish: Option<&CheckpointWish>| {
+    let request =
+        CheckpointRequest { entries: Vec::new(), head: follower.head(), restart: None, newer: None, start: None };
+    let send = async |offset: usize, request: Option<&CheckpointRequest>| {
         let piece = &text[offset..(offset + AUDIT_BYTES).min(text.len())];
-        served.send("/v1/audit/entry", json!({ "offset": offset, "text": piece, "wish": wish })).await
+        served.send("/v1/audit/entry", json!({ "offset": offset, "text": piece, "wish": request })).await
     };
-    let whole = CheckpointWish { entries: vec![text.clone()], ..wish.clone() };
+    let whole = CheckpointRequest { entries: vec![text.clone()], ..request.clone() };
     assert_eq!(served.post("/v1/audit", json!(whole)).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(send(AUDIT_BYTES, None).await.0, StatusCode::CONFLICT, "there is nothing before it");
     let last = text.len() / AUDIT_BYTES * AUDIT_BYTES;
     for offset in (0..last).step_by(AUDIT_BYTES) {
         assert_eq!(send(offset, None).await.0, StatusCode::NO_CONTENT);
     }
-    let (status, signed) = send(last, Some(&wish)).await;
-    assert_eq!((status, &signed["head"]), (StatusCode::OK, &json!(wish.head)), "{signed}");
-    assert_eq!(served.post("/v1/audit", json!(entries(wish.head, 1))).await, StatusCode::OK, "the log continues");
+    let (status, signed) = send(last, Some(&request)).await;
+    assert_eq!((status, &signed["head"]), (StatusCode::OK, &json!(request.head)), "{signed}");
+    assert_eq!(served.post("/v1/audit", json!(entries(request.head, 1))).await, StatusCode::OK, "the log continues");
     assert!(text.len() < ENTRY_BYTES);
 }
 

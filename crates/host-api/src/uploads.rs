@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, patch};
 use axum::{Json, Router};
 use landfall_error_codes::codes;
-use landfall_peer::{PIECE_BYTES, RemovalWish, UploadWish, is_id, routes};
+use landfall_peer::{PIECE_BYTES, RemovalRequest, UploadRequest, is_id, routes};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -34,20 +34,20 @@ async fn page(State(host): State<Host>) -> Result<Response> {
     Ok(document(json(&page)))
 }
 
-async fn begin(State(host): State<Host>, Json(wish): Json<UploadWish>) -> Result<Response> {
-    sound(&wish.asking)?;
-    if !wish.is_sound() {
+async fn begin(State(host): State<Host>, Json(request): Json<UploadRequest>) -> Result<Response> {
+    sound(&request.asking)?;
+    if !request.is_sound() {
         let title = "the name or the size of the upload cannot be used";
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
     }
     tracing::info!(
-        by = wish.asking.by,
-        correlation = wish.asking.correlation,
-        name = wish.name,
-        bytes = wish.size_bytes,
+        by = request.asking.by,
+        correlation = request.asking.correlation,
+        name = request.name,
+        bytes = request.size_bytes,
         "an upload is to begin"
     );
-    let upload = host.ask_quickly(move |site| site.uploads().begin(&wish)).await??;
+    let upload = host.ask_quickly(move |site| site.uploads().begin(&request)).await??;
     Ok(document(json(&upload)))
 }
 
@@ -83,7 +83,7 @@ async fn add(
     let upload = added.inspect_err(|refusal| {
         tracing::warn!(
             id = logged_id(&id),
-            code = refusal.code,
+            code = refusal.code.as_deref(),
             title = refusal.title,
             "a piece of an upload is refused"
         );
@@ -97,7 +97,7 @@ async fn add(
 async fn remove(
     State(host): State<Host>,
     Path(id): Path<String>,
-    Json(RemovalWish { asking }): Json<RemovalWish>,
+    Json(RemovalRequest { asking }): Json<RemovalRequest>,
 ) -> Result<StatusCode> {
     sound(&asking)?;
     tracing::info!(by = asking.by, correlation = asking.correlation, id = logged_id(&id), "an upload is to be removed");

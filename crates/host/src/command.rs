@@ -1,4 +1,4 @@
-//! Execution of programs of the host and of the node pack: the edge of the process, and the only part that tests may
+//! Execution of programs of the host and of the node pack: the process boundary, and the only part that tests may
 //! replace.
 
 use std::ffi::OsString;

@@ -92,7 +92,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     }
 }
 
-/// Reads a file that anyone may have written: at most this many bytes and one more, by which its reader sees that it is
+/// Reads a file that anyone may have written: at most one byte more than the limit, which shows its reader that it is
 /// too long.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! Line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers say. Other
-//! software manages that file as well and may rewrite it, at boot or at any time; the agent restores the line.
+//! Line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers return. Other
+//! software also manages that file, and may rewrite it at boot or at any time; the agent restores the line.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -74,7 +74,7 @@ mod tests {
         };
         let named = |name: &str| Some(name.to_owned());
         assert_eq!(found("1000", None), named("ada"));
-        assert_eq!(found("1000\n", Some("bob")), named("ada"), "a variable that a person can set does not count more");
+        assert_eq!(found("1000\n", Some("bob")), named("ada"), "a variable that a user can set has no priority");
         assert_eq!(found("0", None), named("root"));
         assert_eq!(found("4294967295", Some("bob")), named("bob"), "no one has signed in");
         assert_eq!(found("4294967295", None), None);

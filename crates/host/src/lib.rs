@@ -1,5 +1,5 @@
-//! Access to one host: its paths, files, facts, processes, mounts, network and programs. Nothing here knows a cluster
-//! or a release.
+//! Access to one host: its paths, files, facts, processes, mounts, network and programs. Nothing here knows about
+//! clusters or releases.
 
 pub mod command;
 pub mod facts;

@@ -11,8 +11,8 @@ use sha2::Digest;
 const DIGITS: usize = 12;
 
 /// Name of the folder of a node pack's programs: the version of Kubernetes, and a digest of the pack's files. Two packs
-/// of one Kubernetes version, such as with different versions of containerd, have separate folders. Placing or removing
-/// one thus never touches the programs of the other.
+/// of one Kubernetes version, such as with different versions of containerd, have separate folders. So placing or
+/// removing one pack never touches the other's programs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PackId(String);

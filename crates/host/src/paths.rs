@@ -59,11 +59,11 @@ impl SitePaths {
         kubelet = "/var/lib/landfall/kubelet";
         /// etcd's data.
         etcd = "/var/lib/landfall/etcd";
-        /// etcd's data from before the node changed, while an upgrade may still be undone.
+        /// etcd's data from before the node changed, as long as an upgrade can still be undone.
         etcd_snapshot = "/var/lib/landfall/etcd-before-upgrade.db";
         /// etcd's data on its way into a backup, or out of one in a drill.
         backup_scratch = "/var/lib/landfall/backup-scratch";
-        /// Link to the programs of the running node pack. Whatever outlives a change of packs finds them here.
+        /// Link to the programs of the running node pack. Anything that outlives a change of packs finds them here.
         node_link = "/var/lib/landfall/node/current";
         /// Volumes of the site.
         storage = "/var/lib/landfall/storage";
@@ -75,10 +75,10 @@ impl SitePaths {
         backup_key = "/var/lib/landfall/backups/key";
         /// The next key of the backup repository, during an exchange of keys.
         backup_key_next = "/var/lib/landfall/backups/key-next";
-        /// Former keys of the backup repository, newest first: copies that were absent during an exchange open with one
-        /// of them.
+        /// Previous keys of the backup repository, newest first: copies that were absent during an exchange open with
+        /// one of them.
         backup_keys_former = "/var/lib/landfall/backups/keys-former";
-        /// Marker that exists once a person has seen the key of the backup repository.
+        /// Marker that exists once a user has seen the key of the backup repository.
         backup_key_printed = "/var/lib/landfall/backups/key-printed";
         /// Results of the latest copies to other disks.
         backup_copies = "/var/lib/landfall/backups/copies.json";
@@ -88,17 +88,17 @@ impl SitePaths {
         backups_begun = "/var/lib/landfall/backups-begun";
         /// The latest attempt at a backup. It is outside of the backups' folder, which may be on an absent disk.
         backup_try = "/var/lib/landfall/backup-try.json";
-        /// The latest backup that did not begin because another operation ran.
+        /// The latest backup that did not start because another operation was running.
         backup_refusal = "/var/lib/landfall/backup-refusal.json";
-        /// The latest drill that a person requested.
+        /// The latest drill that a user requested.
         drill_try = "/var/lib/landfall/drill-try.json";
         /// The running backup; an interrupted one leaves it behind.
         backup_running = "/var/lib/landfall/backup-running.json";
-        /// The running drill that a person requested; an interrupted one leaves it behind.
+        /// The running drill that a user requested; an interrupted one leaves it behind.
         drill_running = "/var/lib/landfall/drill-running.json";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";
-        /// The site's license, and what its evaluation needs; [`SitePaths::license_copy`] is identical.
+        /// The site's license, and the data needed to evaluate it; [`SitePaths::license_copy`] is identical.
         license = "/var/lib/landfall/license.json";
         /// The license on the operating system's disk.
         license_copy = "/etc/landfall/license.json";
@@ -162,7 +162,7 @@ impl SitePaths {
         approvals = "/run/landfall/approvals";
         /// Latest GPU facts, with their time.
         probed_gpus = "/run/landfall/gpus.json";
-        /// The file that is under `flock` while GPUs are queried for it; only root can open it.
+        /// The file that is under `flock` while GPUs are queried for the site; only root can open it.
         gpu_probe_lock = "/run/landfall/gpus.lock";
         /// Specifications by which containers get devices, only for the site's containerd.
         gpu_specifications = "/run/landfall/cdi";
@@ -190,7 +190,7 @@ impl SitePaths {
         admin_kubeconfig = "/etc/kubernetes/admin.conf";
     }
 
-    /// Returns the folder of one release, named by the first 12 hexadecimal digits of its bundle's ID.
+    /// Returns the folder of one release, named after the first 12 hexadecimal digits of its bundle's ID.
     pub fn release(&self, bundle: &str) -> PathBuf {
         self.releases().join(bundle)
     }

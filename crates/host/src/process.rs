@@ -56,7 +56,7 @@ impl ProcessId {
         if self.is_alive()
             && let Some(pid) = Pid::from_raw(self.pid)
         {
-            // It may end in between, which is the purpose of the signal.
+            // The process may end in between, which is the purpose of the signal.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
@@ -66,7 +66,7 @@ impl ProcessId {
     fn heeds_a_request(self) -> bool {
         const TERM: u64 = 1 << 14;
         let Ok(text) = fs_err::read_to_string(format!("/proc/{}/status", self.pid)) else { return false };
-        // Handled on arrival, or blocked and waited for.
+        // The signal is either handled on arrival, or blocked and waited for.
         let masks = text.lines().filter_map(|line| line.strip_prefix("SigCgt:").or(line.strip_prefix("SigBlk:")));
         masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & TERM != 0)
     }
@@ -105,14 +105,14 @@ impl Stat {
         })
     }
 
-    /// Returns true if it has ended. A zombie has ended once its other threads have; until then they may write and keep
-    /// its control group busy.
+    /// Returns true if it has ended. A zombie has ended once its other threads have; until then, they may write and
+    /// keep its control group busy.
     fn has_ended(&self) -> bool {
         self.state == 'Z' && self.threads <= 1
     }
 }
 
-/// Describes processes by PID, name and state, for a person who must find out what keeps them alive.
+/// Describes processes by PID, name and state, for a user who must find out what keeps them alive.
 pub fn describe(processes: &[ProcessId]) -> Vec<String> {
     let one = |process: &ProcessId| {
         let stat = process.stat()?;

@@ -1,5 +1,5 @@
 //! Route to the cluster's services over loopback. A packet for a service needs a route before kube-proxy can send it to
-//! a pod. Until kube-proxy has done so, it must not leave the host. The agent restores it at every boot.
+//! a pod. Until kube-proxy has done so, it must not leave the host. The agent restores the route at every boot.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::netlink;
 use crate::range::IpRange;
 use landfall_engine::step::StepError;
 
-/// Interface to which packets for unknown services go, and where they end.
+/// Interface to which packets for unknown services go and at which they end.
 const INTERFACE: &str = "lo";
 
 /// Parameters of the step.
@@ -48,7 +48,7 @@ impl ServiceRoute {
         Ok(self.ranges.iter().filter(is_there).copied().collect())
     }
 
-    /// Adds the missing routes: the agent does so at every boot.
+    /// Adds the missing routes; the agent does so at every boot.
     pub fn add(&self) -> Result<(), StepError> {
         let index = index()?;
         for range in &self.ranges {

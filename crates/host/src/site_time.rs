@@ -85,7 +85,7 @@ fn usable(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTim
     }
 }
 
-/// Adds the time that the site has run, durably, and begins to keep trusted time if a licensed site lost it. Does
+/// Adds the time that the site has run, durably. Also starts to keep trusted time if a licensed site has lost it. Does
 /// nothing while another process changes it: the next call adds the same time.
 pub fn observe(paths: &SitePaths) -> Result<(), StepError> {
     let kept = [paths.trusted_time(), paths.trusted_time_copy(), paths.license(), paths.license_copy()];
@@ -121,7 +121,7 @@ struct LicenseFields {
     root: String,
 }
 
-/// Records, durably, that a signed timestamp has passed, and begins to keep trusted time if none is kept or if it was
+/// Records, durably, that a signed timestamp has passed. Also starts to keep trusted time if none is kept or if it was
 /// damaged.
 pub fn learn(
     paths: &SitePaths,
@@ -145,7 +145,7 @@ pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp)
     })
 }
 
-/// Adopts the wall clock, which a person has confirmed, durably. `None` on a site that keeps no trusted time.
+/// Adopts the wall clock, which a user has confirmed, durably. `None` on a site that keeps no trusted time.
 pub fn confirm(
     paths: &SitePaths,
     _lock: &LicenseLock,
@@ -223,8 +223,8 @@ mod tests {
         assert_eq!(read(&paths, &later).unwrap(), None);
     }
 
-    /// Returns the clocks of look number `count`, an hour after the previous one, with a boot before every hundredth.
-    /// They are right, at their end, in the past, frozen, or dead.
+    /// Returns the clocks at look number `count`, an hour after the previous one, with a boot before every hundredth.
+    /// They are correct, at the end of their range, in the past, frozen, or dead.
     fn wild(count: u64) -> MachineClocks {
         let (boot, uptime) = (count / 100, Duration::from_hours(count % 100));
         let right: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
@@ -258,7 +258,7 @@ mod tests {
             before = now;
         }
         let ran = before.least().duration_since("2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap());
-        assert_eq!(ran, SignedDuration::from_hours(99 + 99), "all that ran since a look within its boot");
+        assert_eq!(ran, SignedDuration::from_hours(99 + 99), "all running time since an observation in the same boot");
     }
 
     #[test]
@@ -272,7 +272,11 @@ mod tests {
         let lock = LicenseLock::take(&paths).unwrap();
         adopt(&paths, &lock, &right, &saved).unwrap();
         adopt(&paths, &lock, &right, b"{").unwrap();
-        assert_eq!(read(&paths, &right).unwrap().unwrap().now(), right.wall, "the clock that was ahead is left behind");
+        assert_eq!(
+            read(&paths, &right).unwrap().unwrap().now(),
+            right.wall,
+            "the running time overtakes the clock that was ahead"
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn read(paths: &SitePaths) -> StepTimes {
 
 /// Replaces the record, durably.
 pub fn record(paths: &SitePaths, times: &StepTimes) -> Result<(), StepError> {
-    // A map of texts and numbers always has a JSON form.
+    // A map of strings and numbers always has a JSON form.
     let text = serde_json::to_string_pretty(times).unwrap_or_default() + "\n";
     durable::create_folder(&paths.logs())?;
     Ok(durable::write_file(&paths.step_times(), text.as_bytes(), 0o644)?)

@@ -1,4 +1,4 @@
-//! Small document that a site keeps on the data disk and on the operating system's disk, so that it survives the loss
+//! Small document that a site keeps on both the data disk and the operating system's disk, so that it survives the loss
 //! of either.
 
 use std::path::{Path, PathBuf};

@@ -56,7 +56,7 @@ impl Package {
         let distribution = self.distribution.as_deref().map(str::to_lowercase);
         let system = distribution.as_ref().zip(self.distribution_version.as_ref());
         let system = system.map(|(distribution, version)| format!("{distribution}-{version}"));
-        // Red Hat's own system uses another name than package URLs do.
+        // Red Hat's own system is named differently than in package URLs.
         let vendor = distribution.map(|name| if name == "rhel" { "redhat".to_owned() } else { name });
         let namespace = vendor.map(|name| format!("{}/", percent_encode(&name, ""))).unwrap_or_default();
         let url = format!("pkg:rpm/{namespace}{}@{}", percent_encode(&self.name, ""), percent_encode(version, ""));

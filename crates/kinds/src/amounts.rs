@@ -41,7 +41,7 @@ fn walk(value: &Value, pointer: &str) -> Result<(), Fault> {
                     .into_iter()
                     .try_for_each(|part| check_all(&field[part], &format!("{pointer}/{part}"))),
                 "sizeLimit" => check_one(field, &pointer),
-                // People choose the keys there, so they do not indicate amounts.
+                // People choose these keys, so they do not indicate amounts.
                 "annotations" | "labels" | "matchLabels" => Ok(()),
                 _ => walk(field, &pointer),
             }

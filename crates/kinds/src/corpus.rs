@@ -19,7 +19,7 @@ pub struct Case {
     pub verdict: Verdict,
 }
 
-/// The parties that accept an object.
+/// Which checks accept an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The API server and [`crate::check`] accept it.
@@ -94,7 +94,7 @@ pub fn cases_of_rules() -> (Value, Vec<Case>) {
 ///
 /// # Panics
 ///
-/// Panics if any case does not; the message lists all of these.
+/// Panics if any case does not; the message lists all such cases.
 pub fn expect_verdicts(cases: &[Case], check: impl Fn(&Value) -> Result<(), Fault>) {
     let wrong = cases.iter().filter_map(|case| {
         let found = check(&case.object);
@@ -127,7 +127,7 @@ fn cases_of(entry: &Entry) -> Vec<Case> {
         case(change, Verdict::Refused { field })
     });
     let alone = entry.server_alone.iter().map(|change| {
-        let why = change.why.clone().expect("what only the server refuses has a reason");
+        let why = change.why.clone().expect("each object that only the server refuses has a reason");
         case(change, Verdict::RefusedByServerAlone { why })
     });
     std::iter::once(valid).chain(taken).chain(refused).chain(alone).collect()

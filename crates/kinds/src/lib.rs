@@ -1,5 +1,5 @@
 //! Validation of Kubernetes' own kinds: an object is read as the type of the published API, and written again. A field
-//! that is then missing does not exist in the kind. A field that is then new is one that the object lacks.
+//! that disappears does not exist in the kind. A field that appears is one that the object lacks.
 //!
 //! `landfall build` checks the objects that a vendor renders, and a plan checks them with the values of a site.
 
@@ -49,7 +49,7 @@ const AMOUNT: [&str; 2] = ["sizeLimit", "divisor"];
 
 macro_rules! kinds {
     ($($version:literal { $($kind:ident = $type:ty),* $(,)? })*) => {
-        /// The kinds of each version of a group: all that exist and that a release may bring.
+        /// The kinds of each version of a group: all that exist and that a release may contain.
         const VERSIONS: &[(&str, &[&str])] = &[$(($version, &[$(stringify!($kind)),*])),*];
 
         fn written_again(version: &str, kind: &str, object: Value) -> Option<Result<Value, Fault>> {
@@ -115,8 +115,8 @@ kinds! {
     "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
 }
 
-/// Versions whose objects are requests to the API server, with their kinds. It answers them and stores none, so no
-/// release can bring one.
+/// Versions whose objects are requests to the API server, with their kinds. The server answers them and stores none, so
+/// a release cannot contain one.
 const QUESTIONS: &[(&str, &[&str])] = &[
     ("authentication.k8s.io/v1", &["SelfSubjectReview", "TokenReview"]),
     (
@@ -165,7 +165,7 @@ fn check_kind(version: &str, kind: &str) -> Result<(), Fault> {
         return check_version(version);
     };
     if known.contains(&kind) {
-        let what = format!("the API server answers a {kind} and keeps none, so that no release can bring one");
+        let what = format!("the API server answers a {kind} but stores none, so no release can contain one");
         return Err(Fault::field("", what));
     }
     Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known })
@@ -305,7 +305,7 @@ fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
     }
 }
 
-/// Returns a hint for the most common mistake: names in another case than Kubernetes writes them.
+/// Returns a hint for the most common mistake: names in a case other than Kubernetes'.
 fn near_field(object: &Value, path: &str) -> String {
     let key = path.rsplit('/').next().unwrap_or_default();
     let wrong = object.pointer(path).is_some_and(|_| key.contains(['_', '-']) || key.starts_with(char::is_uppercase));

@@ -114,7 +114,7 @@ fn all_versions_are_checked() {
         assert_eq!(of(json!({"apiVersion": version, "kind": "Thing"})), Err(format!("{version} has no kind Thing")));
     }
     let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "a"}});
-    let answered = "the API server answers a TokenReview and keeps none, so that no release can bring one";
+    let answered = "the API server answers a TokenReview but stores none, so no release can contain one";
     assert_eq!(of(review), Err(answered.to_owned()));
 }
 

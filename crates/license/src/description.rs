@@ -84,8 +84,8 @@ pub fn describe(name: &str, text: &str, issued: Timestamp, revocation: u64) -> R
         let plain = error.without_snippet();
         let line = plain.location().map(|location| location.line());
         let said = plain.to_string();
-        // The error names the line in a field of its own. Advice about configuring the parser does not help the author
-        // of the file.
+        // The error has a separate field for the line. Advice about configuring the parser does not help the author of
+        // the file.
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
         let said = said.split_once(", set DuplicateKeyPolicy").map_or(said, |(what, _)| what);
         LicenseError::Description { name: name.to_owned(), line, reason: said.to_owned() }
@@ -97,7 +97,7 @@ pub fn describe(name: &str, text: &str, issued: Timestamp, revocation: u64) -> R
 
 impl Description {
     fn terms(self, issued: Timestamp, revocation: u64) -> Result<Terms, String> {
-        // Whole seconds, so that the signed text has one spelling.
+        // Whole seconds, so that the signed text has a single representation.
         let issued = Timestamp::from_second(issued.as_second()).map_err(|error| error.to_string())?;
         let granted = self.entitlements;
         Ok(Terms {

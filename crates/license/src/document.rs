@@ -21,7 +21,7 @@ use crate::terms::{LICENSE_TYPE, Terms};
 /// The `type` of the file.
 const FILE_TYPE: &str = "landfall.dev/license-file/1";
 
-/// Maximum size of the file in bytes: enough for a revocation and some hundred root documents.
+/// Maximum size of the file in bytes: enough for a revocation and a few hundred root documents.
 pub const FILE_BYTES: usize = 1 << 20;
 
 /// The file in its encoded form.

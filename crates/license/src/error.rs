@@ -9,7 +9,8 @@ pub type Result<T, E = LicenseError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LicenseError {
-    /// The form or the signatures are wrong: the bytes are not those that the vendor signed, or it is another vendor.
+    /// The form or the signatures are wrong: the bytes are not those that the vendor signed, or come from another
+    /// vendor.
     #[error("the license {name} is refused")]
     Refused {
         /// Name of the file.

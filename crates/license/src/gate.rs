@@ -1,4 +1,4 @@
-//! The gate before an install or an upgrade: finds needs of a release that no license grants. Only this gate refuses
+//! The gate before an install or an upgrade: finds what a release needs and no license grants. Only this gate refuses
 //! anything because of a license.
 
 use jiff::Timestamp;
@@ -21,9 +21,9 @@ pub struct Need<'a> {
 pub struct Shortfall {
     /// Error code of the reason.
     pub code: Code,
-    /// What the site has.
+    /// The site's value.
     pub found: String,
-    /// What is needed.
+    /// The required value.
     pub needed: String,
     /// Whom to ask and how, if the license names a contact.
     pub fix: Option<String>,

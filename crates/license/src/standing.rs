@@ -15,7 +15,7 @@ pub const WARNING_DAYS: [u64; 6] = [90, 60, 30, 14, 7, 1];
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The circumstances that decide a license's standing.
+/// The circumstances that determine a license's standing.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
     /// The site's trusted time; never a wall clock.
@@ -37,7 +37,7 @@ pub enum Standing {
     Ending {
         /// Days until the end, rounded up.
         days_left: u64,
-        /// The most recently passed one of [`WARNING_DAYS`].
+        /// The most recently passed threshold in [`WARNING_DAYS`].
         warning: u64,
     },
     /// It has ended, but is still valid for some days.

@@ -6,7 +6,7 @@
 //! - names that break out of a message;
 //! - times that contradict each other.
 //!
-//! Fields of later versions are signed like all others and ignored; `requires` names what a reader must know.
+//! Fields of later versions are signed like all others and ignored; `requires` names what a reader must support.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::names::is_dns_label;
@@ -76,7 +76,7 @@ pub struct Terms {
     pub contact: String,
     /// Name of the release.
     pub release: String,
-    /// Time of issue. From then on, a site knows that this time has passed.
+    /// Time of issue. A site that sees the license knows that this time has passed.
     pub issued: Timestamp,
     /// Time at which the license begins to apply.
     pub not_before: Timestamp,
@@ -123,7 +123,7 @@ impl Terms {
         Ok(terms)
     }
 
-    /// Time at which the grace ends, and the license with it; `None` if the license has no end.
+    /// Time at which the grace, and with it the license, ends; `None` if the license has no end.
     pub fn grace_ends(&self) -> Option<Timestamp> {
         let grace = SignedDuration::from_hours(24 * i64::try_from(self.grace_days).unwrap_or_default());
         self.ends.map(|ends| ends.checked_add(grace).unwrap_or(Timestamp::MAX))

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::operation::Operation;
+use landfall_documents::warning::AcceptedWarning;
 use landfall_engine::journal::{self, OperationPins};
-use landfall_engine::plan::{Operation, StepId};
+use landfall_engine::plan::StepId;
 use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::findings::AcceptedWarning;
 
 /// The journals of a site.
 pub type JournalFolder = journal::JournalFolder<Pins>;

@@ -1,4 +1,5 @@
-//! Byte counters at the places where bytes are read and written, so that "each byte once" is a number and not a claim.
+//! Byte counters at the places where bytes are read and written, so that "each byte once" is a measured number, not a
+//! claim.
 
 use std::io::{self, Read};
 use std::sync::Arc;

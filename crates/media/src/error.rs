@@ -117,7 +117,7 @@ pub enum MediaError {
         /// Minimum number of missing bytes.
         missing: u64,
     },
-    /// A source delivered bytes with another digest than requested.
+    /// A source delivered bytes with a digest other than the requested one.
     #[error("the source of {expected} delivered {found}")]
     BlobMismatch {
         /// Digest that was requested.
@@ -141,7 +141,7 @@ pub enum MediaError {
         /// Kind of damage.
         what: String,
     },
-    /// The media returned other bytes than were written to it.
+    /// The media returned bytes other than those written to it.
     #[error("{} did not return what was written to it, at byte {part_offset}: {what}", part.display())]
     ReadBack {
         /// The file.

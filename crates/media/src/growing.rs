@@ -69,7 +69,7 @@ mod tests {
         for piece in [&bytes[..1], &bytes[1..4097], &bytes[4097..6 << 20]] {
             file.append(piece).unwrap();
         }
-        // A file that is there is not replaced.
+        // An existing file is not replaced.
         assert_eq!(GrowingFile::create(&path).unwrap_err().to_string(), format!("cannot create {}", path.display()));
         drop(file);
         let mut file = GrowingFile::open(&path, 5000).unwrap();

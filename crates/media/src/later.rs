@@ -1,6 +1,6 @@
-//! A later program, for tests of two programs at one site: it writes one field more into each of its documents.
+//! A later program, for tests of two programs at one site: it writes an additional field into each of its documents.
 //!
-//! It is a copy of this program whose [`mark`] ends with another byte. So it has a digest of its own, without a second
+//! It is a copy of this program whose [`mark`] ends with another byte. So it has a different digest, without a second
 //! build.
 
 use std::borrow::Cow;
@@ -67,7 +67,7 @@ fn is_own_document(path: &Path) -> bool {
     inside.is_some_and(|path| !FIXED_PLACES.iter().any(|fixed| path.starts_with(fixed)))
 }
 
-/// Adds the field to a document, or to each of several documents on lines of their own; `None` for other bytes.
+/// Adds the field to a document, or to each of several documents on separate lines; `None` for other bytes.
 fn with_later_field(bytes: &[u8]) -> Option<Vec<u8>> {
     if let Some(whole) = extended_document(bytes) {
         return Some(whole);
@@ -83,7 +83,7 @@ fn extended_document(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([bytes[..end].trim_ascii_end(), ending().as_bytes(), &bytes[end + 1..]].concat())
 }
 
-/// Replacement of the last byte of a document, with the field.
+/// Replacement for the last byte of a document, with the field.
 fn ending() -> String {
     format!(",\"{FIELD}\":{{\"program\":true}}}}")
 }
@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    /// Programs and tests alike, unless somebody changes the mark.
+    /// The same in programs and in tests, unless the mark is changed.
     #[test]
     fn current_build_has_no_later_mark() {
         let bytes = br#"{"a":1}"#;

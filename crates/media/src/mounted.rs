@@ -54,7 +54,7 @@ fn run_again(mut command: Command, test: &str) {
 }
 
 /// Returns an `unshare` command, to which the caller adds namespaces and a program. A user other than root becomes root
-/// in a user namespace of its own. The kernel allows that to every user unless it is configured otherwise.
+/// in a separate user namespace. The kernel allows that to every user unless it is configured otherwise.
 fn in_namespaces() -> Command {
     let mut unshare = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {

@@ -8,7 +8,7 @@ use landfall_bundle_spec::chunks::{BlobSums, chunk_count};
 use landfall_bundle_spec::layout::Layout;
 pub(crate) use landfall_bundle_spec::stream::{Piece, PieceKind};
 
-/// The verified head of a bundle, shared by all ends of copying. Builders also have one: they read back the head that
+/// The verified head of a bundle, shared by both ends of a copy. Builders also have one: they read back the head that
 /// they signed.
 #[derive(Debug, Clone)]
 pub struct Payload(Arc<Verified>);
@@ -104,7 +104,7 @@ impl Payload {
         self.0.check_piece(piece, bytes).is_ok()
     }
 
-    /// Describes a piece that does not match, in words for a person.
+    /// Describes a piece that does not match, in words for users.
     pub(crate) fn describe(&self, piece: &Piece) -> String {
         let name = |blob: usize| &self.layout().entries()[blob].name;
         match piece.kind {

@@ -65,12 +65,12 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Makes a disk in a folder, which should be in memory, in a mount namespace of the test.
+    /// Creates a disk in a folder, which should be in memory, in a mount namespace of the test.
     ///
     /// # Panics
     ///
-    /// Panics if this machine cannot make such a disk: that needs root, loop devices, and the packages `e2fsprogs` and
-    /// `xfsprogs`.
+    /// Panics if this machine cannot create such a disk: that requires root, loop devices, and the packages `e2fsprogs`
+    /// and `xfsprogs`.
     pub fn make(folder: &Path, filesystem: Filesystem) -> Self {
         let folder = folder.join(filesystem.name());
         std::fs::create_dir_all(folder.join("disk")).unwrap();
@@ -196,7 +196,7 @@ impl RealDisk {
         promised
     }
 
-    /// Stops the filesystem at once.
+    /// Stops the filesystem immediately.
     fn cut_power(&self) {
         run(Command::new("xfs_io").args(["-x", "-r", "-c", "shutdown"]).arg(self.path()));
     }
@@ -236,9 +236,9 @@ mod tests {
     /// Without syncs, both filesystems lose the written data. So these tests notice a missing sync.
     #[test]
     #[ignore = "needs root, which `cargo xtask test` has"]
-    #[expect(clippy::disallowed_methods, reason = "what was not synced is what the test is about")]
-    fn real_filesystem_loses_what_was_not_synced() {
-        let test = "real_disk::tests::real_filesystem_loses_what_was_not_synced";
+    #[expect(clippy::disallowed_methods, reason = "the test is about unsynced files")]
+    fn real_filesystem_loses_unsynced_files() {
+        let test = "real_disk::tests::real_filesystem_loses_unsynced_files";
         let Some(folder) = on_tmpfs(test, "size=1g") else { return };
         for filesystem in Filesystem::ALL {
             let disk = RealDisk::make(&folder, filesystem);
@@ -284,8 +284,8 @@ mod tests {
 
     #[test]
     #[ignore = "needs root, which `cargo xtask test` has"]
-    fn real_filesystem_has_files_whole_or_not_at_all() {
-        let test = "real_disk::tests::real_filesystem_has_files_whole_or_not_at_all";
+    fn real_filesystem_never_has_partial_files() {
+        let test = "real_disk::tests::real_filesystem_never_has_partial_files";
         if let Some(disk) = RealDisk::of_this_process() {
             return change_files(&disk);
         }

@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Writes a program that can run at once. Nothing is synced.
+/// Writes a program that can run immediately. Nothing is synced.
 ///
-/// A separate process writes it. If this process wrote it, it could not run for a moment. A child that another thread
-/// has just started keeps the files that are open for writing here until it runs its own program. The kernel runs no
-/// file that is open for writing (`ETXTBSY`).
+/// A separate process writes it, because a program that this process wrote could not run for a moment. A child that
+/// another thread has just started inherits the files that are open for writing here until it executes its own program.
+/// The kernel runs no file that is open for writing (`ETXTBSY`).
 ///
 /// # Panics
 ///
@@ -22,8 +22,8 @@ pub fn write_program(path: &Path, bytes: impl AsRef<[u8]>) {
     assert!(install.wait().expect("it ends").success() && written.is_ok(), "cannot write {}", path.display());
 }
 
-/// Copies a program so that the copy can run at once. A separate process copies it, as in [`write_program`]. Nothing is
-/// synced.
+/// Copies a program so that the copy can run immediately. A separate process copies it, as in [`write_program`].
+/// Nothing is synced.
 ///
 /// # Panics
 ///

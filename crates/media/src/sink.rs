@@ -113,7 +113,7 @@ impl BlobSink for StoreSink {
     }
 
     fn keep(&mut self) -> Result<()> {
-        // If a sync of theirs failed unnoticed, the remaining blobs must not be completed.
+        // If a sync of one of these blobs failed unnoticed, the remaining blobs must not be completed.
         self.begun.values_mut().try_for_each(StagedBlob::settle)?;
         self.group.as_mut().map_or(Ok(0), BlobGroup::finish).map(drop)
     }

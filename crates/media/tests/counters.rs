@@ -56,7 +56,7 @@ fn cached_bytes(path: &Path) -> u64 {
     pages.parse::<u64>().unwrap() * rustix::param::page_size() as u64
 }
 
-/// Makes a file that another program has read completely. Returns the number of its bytes in memory.
+/// Creates a file that another program has read completely. Returns the number of its bytes in memory.
 fn file_in_use(path: &Path) -> u64 {
     const SIZE: u64 = 16 * MIB;
     // A separate program writes it, because this process's memory and bytes are counted.
@@ -126,7 +126,7 @@ fn counted_bytes_match_kernel() {
 
     let (of_site, of_stick) = (cached_bytes(site.root()), cached_bytes(&stick));
     assert!(of_site + of_stick <= 8 * MIB, "{of_site} bytes of the site and {of_stick} of the stick are in memory");
-    // The `large` part checks the same beside a database, at 20 GiB.
+    // The `large` part checks the same next to a database, at 20 GiB.
     let still = cached_bytes(&foreign);
     assert!(still >= in_use / 20 * 19, "{still} of {in_use} bytes of another program's file are still in memory");
     // One sync for 64 MiB of small blobs, one for the rest, one for their names, and none for large blobs.

@@ -1,7 +1,7 @@
 //! Tests on a disk that really fails: ext4 on a loop device whose backing file runs out of space. The kernel accepts
 //! writes into its memory, loses them, reports that once, and continues to show them.
 //!
-//! Only root can make such a disk. Without root these tests fail, so they run only where root is requested.
+//! Only root can create such a disk. Without root these tests fail, so they run only where root is requested.
 
 mod common;
 
@@ -38,7 +38,7 @@ struct ThinDisk {
 }
 
 impl ThinDisk {
-    /// Makes a disk that claims 256 MiB but can hold only `mib`. Without a journal, it continues after a failure.
+    /// Creates a disk that claims 256 MiB but can hold only `mib`. Without a journal, it continues after a failure.
     fn with_room(mib: u64) -> Self {
         Self::with_room_and(mib, "^has_journal")
     }
@@ -63,7 +63,7 @@ impl ThinDisk {
         disk
     }
 
-    /// Makes the folders of a store, and uses enough inodes once that later writes need no new blocks for them. This
+    /// Creates the folders of a store, and uses so many inodes once that later writes need no new blocks for them. This
     /// filesystem does not survive the loss of its own blocks; the kernel forgets only the loss of files' blocks.
     fn prepare_folders(&self, payload: &Payload) {
         let store = self.store();
@@ -118,7 +118,7 @@ impl ThinDisk {
     /// Clears the page cache, as a boot does.
     fn reboot(&self) {
         run("umount", &[&self.text("disk")]);
-        // As at a boot: the filesystem's own writes may also be lost.
+        // As at a boot: the filesystem's own metadata writes may also be lost.
         let _ = Command::new("e2fsck").args(["-f", "-y", &self.device]).output().unwrap();
         self.mount();
     }
@@ -207,7 +207,7 @@ const ORDERS: [&[Then]; 4] =
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn failing_disk_never_completes_large_blobs_early() {
+fn failing_disk_completes_no_large_blob() {
     for order in ORDERS {
         fail_and_resume(&[1, 2, 3, 40 * MIB], order);
     }
@@ -215,7 +215,7 @@ fn failing_disk_never_completes_large_blobs_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn failing_disk_never_completes_small_blobs_early() {
+fn failing_disk_completes_no_small_blob() {
     // Small enough to go through the page cache.
     for order in ORDERS {
         fail_and_resume(&[200_000; 150], order);
@@ -331,5 +331,5 @@ fn find(image: &File, wanted: &[u8]) -> u64 {
             return offset + sector as u64 * 512;
         }
     }
-    panic!("the image does not hold the block");
+    panic!("the image does not contain the block");
 }

@@ -66,7 +66,7 @@ fn bundle(chain: &[Root], keys: &Keys) -> Sample {
     Sample::signed_by(&[&signers[1], &signers[2]], chain, vec![vec![7; 600]]).expect("a bundle")
 }
 
-/// Goes from a file to a bundle of which every byte is verified.
+/// Goes from a file to a bundle whose every byte is verified.
 fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
     let located = locate(path).expect("a bundle");
     let verified = Verified::read(located.head().expect("a head"), &TrustAnchor::Root(trusted.bytes().to_vec()))?;
@@ -92,7 +92,7 @@ fn hundred_rotations_reach_site() {
         assert_eq!(verified.signers().len(), 2);
         pinned = verified.trusted_root().root().clone();
     }
-    // A site that was installed with the first root and not visited since.
+    // A site that was installed with the first root, and has received nothing since.
     let last = read(&path, &chain[0]).expect("a chain from number 1");
     assert_eq!((last.trusted_root().pinned_number(), last.trusted_root().root().number()), (1, 101));
     let typed = TrustAnchor::Fingerprint(chain[0].fingerprint());

@@ -1,6 +1,6 @@
 //! Tests with a stick that cannot return one block: all other defects of the bundle are found in the same pass.
 //!
-//! One block of a file on the stick lies after the end of the disk, so that the kernel itself answers `EIO`. The tests
+//! One block of a file on the stick lies beyond the end of the disk, so that the kernel itself returns `EIO`. The tests
 //! need root.
 #![expect(clippy::disallowed_methods, reason = "files of a test, which end with it")]
 
@@ -182,7 +182,7 @@ fn unreadable_block_is_listed_with_damage() {
         assert!(!site.contains(payload.blobs()[LARGE].sha256), "a blob that could not be read was accepted");
     }
 
-    // The damage is in the unreadable block's own part, before and after it, and in another part.
+    // The damage is on both sides of the unreadable block in its part, and in another part.
     stick.change(|folder| {
         for (blob, offset) in [(LARGE, 100), (LARGE, 5 * MIB - 100), (LAST, 2 * MIB + 100)] {
             flip(folder, &payload, blob, offset);

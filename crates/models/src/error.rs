@@ -100,7 +100,7 @@ pub enum HeaderError {
     /// A text, a type or a value is malformed.
     #[error("{0}")]
     Malformed(String),
-    /// The header gives a tensor another number of bytes than its type and shape need.
+    /// The header gives a tensor a number of bytes that does not match its type and shape.
     #[error("the tensor {tensor:?} needs {needed} bytes by type and shape, and has {given}")]
     WrongSize {
         /// Name of the tensor.

@@ -11,11 +11,11 @@ use crate::names::part;
 /// Maximum depth of the search in folders, which also ends loops of links.
 const DEPTH: usize = 4;
 
-/// Maximum number of files and folders to examine; a model has some hundred.
+/// Maximum number of files and folders to examine; a model has a few hundred.
 const ENTRIES: usize = 1 << 14;
 
-/// Returns the models of a folder. For a file, returns its model with all of its parts and the `config.json` beside it.
-/// Links are followed.
+/// Returns the models of a folder. For a file, returns its model with all of its parts and the `config.json` next to
+/// it. Links are followed.
 pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
     let failed = |source| ModelError::Open { file: path.display().to_string(), source };
     let is_folder = std::fs::metadata(path).map_err(failed)?.is_dir();
@@ -40,7 +40,7 @@ pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
         files.retain(|file| belongs(&file.path, common));
     } else {
-        // The configuration is beside the file.
+        // The configuration is next to the file.
         files.retain(|file| file.path == "config.json" || file.path == name(path) || belongs(&file.path, common));
     }
     models(common, &files, &Folder(folder.to_owned()))

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use landfall_bundle_spec::{Sha256, limits};
 use serde::Deserialize;
 
-/// Maximum size of a manifest in bytes. A usual one has a few hundred.
+/// Maximum size of a manifest in bytes. A typical one has a few hundred.
 pub const MANIFEST_BYTES: u64 = 1 << 20;
 
 /// Media types of layers that are GGUF files: weights, and files that are loaded with them.

@@ -3,7 +3,7 @@
 /// Upper bound of the size of a pointer in bytes.
 pub const POINTER_BYTES: u64 = 1024;
 
-/// First bytes of pointers: the present form, and the one before the extension got its name.
+/// First bytes of pointers: the current form, and the one from before the extension got its name.
 const VERSIONS: [&[u8]; 2] = [b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/"];
 
 /// Returns true if these bytes are a complete pointer.

@@ -1,4 +1,4 @@
-//! Headers of made-up models: the bytes before the data, and the size of a file that has the data.
+//! Headers of invented models: the bytes before the data, and the size of a file that has the data.
 
 use std::fmt::Write as _;
 

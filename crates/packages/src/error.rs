@@ -27,7 +27,7 @@ pub enum PackagesError {
         /// Path of the other wheel.
         second: String,
     },
-    /// The list is too large to travel.
+    /// The list is too large for a bundle.
     #[error("the list of {wheels} wheels has {bytes} bytes, and at most {} can travel", limits::LIST_BYTES)]
     TooMany {
         /// Number of wheels.
@@ -64,7 +64,7 @@ pub enum WheelFault {
     /// `METADATA` cannot be used.
     #[error("its METADATA {0}")]
     Metadata(String),
-    /// `METADATA` describes another package than the file name.
+    /// `METADATA` describes a package other than the file name's.
     #[error("its file name says {named}, and its METADATA {found}")]
     Differs {
         /// Package according to the file name.

@@ -26,7 +26,7 @@ impl WheelName {
         let Some(stem) = file_name.strip_suffix(Self::ENDING) else { return wrong("it does not end with .whl") };
         let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._+!-".contains(&byte);
         if !stem.bytes().all(is_usual) {
-            return wrong("it has more than letters, digits and `._+!-`");
+            return wrong("it has characters other than letters, digits and `._+!-`");
         }
         let parts: Vec<&str> = stem.split('-').collect();
         if !matches!(parts.len(), 5 | 6) || parts.iter().any(|part| part.is_empty()) {

@@ -18,8 +18,8 @@ impl Folder {
         Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
-    /// Opens a regular file of `size` bytes below the folder. A file of another length is not the listed one, and is an
-    /// error.
+    /// Opens a regular file of `size` bytes below the folder. A file of any other length is not the listed one, and is
+    /// an error.
     pub fn file(&self, path: &str, size: u64) -> io::Result<File> {
         // Otherwise a pipe would block the caller.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -69,7 +69,7 @@ mod tests {
         for path in ["../secret", outside.to_str().unwrap(), "/proc/self/root"] {
             assert_eq!(number(path), Some(Errno::XDEV.raw_os_error()), "{path}");
         }
-        // The kernel refuses `..` with another number while any file is renamed.
+        // The kernel refuses `..` with a different error number while any file is being renamed.
         let up = number("set/../../secret");
         assert!([Errno::XDEV, Errno::AGAIN].iter().any(|errno| up == Some(errno.raw_os_error())), "{up:?}");
         for path in ["set/link.whl", "set/near.whl", "other/a.whl"] {

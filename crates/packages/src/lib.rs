@@ -1,5 +1,5 @@
-//! The package index: serves a release's wheels to pip and uv, and its [npm packages](npm) to npm, pnpm and Yarn, at a
-//! site without another source of packages.
+//! The package index: serves a release's wheels to pip and uv, and its [npm packages](npm) to npm, pnpm and Yarn. The
+//! site has no other source of packages.
 //!
 //! ```text
 //! wheels ── inspect ── WheelList ──▶ signed in the bundle ──▶ Index ── pages (PEP 503, 691, 700, 714)

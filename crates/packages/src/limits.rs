@@ -23,8 +23,8 @@ pub const DIRECTORY_BYTES: u64 = 64 << 20;
 /// allows.
 pub const SEARCH_BYTES: u64 = 66 << 10;
 
-/// Maximum size of a list of wheels, or of a part of a list of npm packages, in bytes. It travels in a `ConfigMap`,
-/// which may have a total of one MiB.
+/// Maximum size of a list of wheels, or of a part of a list of npm packages, in bytes. It is delivered in a
+/// `ConfigMap`, which may have a total of one MiB.
 pub const LIST_BYTES: usize = 900 << 10;
 
 /// Maximum number of media ranges to examine in an `Accept` header.
@@ -45,7 +45,7 @@ pub const PACKAGE_JSON_VALUES: usize = 50_000;
 /// Maximum number of members of a tarball.
 pub const NPM_MEMBERS: usize = 250_000;
 
-/// Maximum size in bytes of a tarball's header that is a member of its own.
+/// Maximum size in bytes of a header that is a separate member of a tarball.
 pub const NPM_HEADER_BYTES: u64 = 64 << 10;
 
 /// Maximum number of unpacked bytes of a tarball. They are read as a stream, so this limits time rather than memory.
@@ -55,7 +55,7 @@ pub const NPM_UNPACKED_BYTES: u64 = 2 << 30;
 /// document.
 pub const NPM_DOCUMENT_BYTES: u64 = 4 << 20;
 
-/// Maximum number of parts of a list of npm packages. All of them travel in the head of a bundle.
+/// Maximum number of parts of a list of npm packages. All of them are in the head of a bundle.
 pub const NPM_LIST_PARTS: usize = 4;
 
 /// Maximum length in bytes of a host, with its port, that a client may name.

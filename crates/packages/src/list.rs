@@ -30,7 +30,7 @@ pub struct WheelList {
 
 impl WheelList {
     /// Creates a list of these wheels. There must be at least one, without duplicate file names, and the list must be
-    /// small enough to travel.
+    /// small enough for a bundle's head.
     pub fn new(mut wheels: Vec<Wheel>) -> Result<Self, PackagesError> {
         wheels.sort_by(|one, other| one.path.cmp(&other.path));
         let list = Self { document_type: WHEEL_LIST_TYPE.to_owned(), wheels };

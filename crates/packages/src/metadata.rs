@@ -41,11 +41,11 @@ impl Metadata {
         let missing = |field| WheelFault::Metadata(format!("has no field {field}"));
         let name = name.ok_or_else(|| missing("Name"))?;
         if !is_name(&name) {
-            return Err(WheelFault::Metadata("has a field Name that is no name of a package".to_owned()));
+            return Err(WheelFault::Metadata("has a field Name that is not the name of a package".to_owned()));
         }
         let version = version.ok_or_else(|| missing("Version"))?;
         if !is_version(&version) {
-            return Err(WheelFault::Metadata("has a field Version that is no version".to_owned()));
+            return Err(WheelFault::Metadata("has a field Version that is not a version".to_owned()));
         }
         Ok(Self { name, version, requires_python: requires_python.filter(|text| !text.is_empty()) })
     }
@@ -97,8 +97,8 @@ mod tests {
         assert!(refusal("Name: a\nName: b\nVersion: 1\n").contains("has the field Name twice"));
         assert!(refusal("Version: 1\n").contains("has no field Name"));
         assert!(refusal("Name: a\n\nVersion: 1\n").contains("has no field Version"));
-        assert!(refusal("Name: ../a\nVersion: 1\n").contains("no name of a package"));
-        assert!(refusal("Name: a\nVersion: 1 2\n").contains("no version"));
+        assert!(refusal("Name: ../a\nVersion: 1\n").contains("not the name of a package"));
+        assert!(refusal("Name: a\nVersion: 1 2\n").contains("not a version"));
         assert!(refusal(&format!("Name: a\nVersion: 1\nRequires-Python: {}\n", ">".repeat(300))).contains("plain"));
         assert!(refusal("Name: a\nVersion: 1\nRequires-Python: \u{202e}\n").contains("plain"));
     }

@@ -1,4 +1,4 @@
-//! Made-up wheels: archives that pip installs, and hostile ones.
+//! Invented wheels: archives that pip installs, and hostile ones.
 
 use std::io::Write as _;
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use landfall_documents::failure::{FailureCode, StepFailure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -132,7 +133,7 @@ impl Change {
 
 /// Request for a look at the media.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LookWish {
+pub struct LookRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -140,7 +141,7 @@ pub struct LookWish {
 
 /// Request for a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanWish {
+pub struct PlanRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -151,7 +152,7 @@ pub struct PlanWish {
 
 /// Approval of a change. Its parts must match the approved plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovedWish {
+pub struct ApprovedRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -166,7 +167,7 @@ pub struct ApprovedWish {
 
 /// Request to undo the open change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AbortWish {
+pub struct AbortRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -226,7 +227,7 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocker {
     /// Error code in the registry.
-    pub code: String,
+    pub code: FailureCode,
     /// Blocker in a few words.
     pub what: String,
     /// Found value, and needed value.
@@ -366,7 +367,7 @@ pub struct OperationPage {
     pub undone_because: Option<String>,
     /// Failure of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<OperationFailure>,
+    pub failure: Option<StepFailure>,
     /// Requester: a user or an API key of the console, or a user of the host; absent if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -377,21 +378,6 @@ pub struct OperationPage {
     /// person at the host began it, or before the host last booted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
-}
-
-/// Failure of a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct OperationFailure {
-    /// Title of the step.
-    pub step: String,
-    /// Error code.
-    pub code: String,
-    /// Failure in words.
-    pub what: String,
-    /// Causes, outermost first.
-    pub causes: Vec<String>,
-    /// Next step for a person.
-    pub hint: String,
 }
 
 #[cfg(test)]
@@ -443,18 +429,18 @@ mod tests {
 
     #[test]
     fn plan_request_is_flat() {
-        let wish = PlanWish {
+        let request = PlanRequest {
             asking: Requester { correlation: "c".to_owned(), ..asking("ada", None) },
             change: Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) },
         };
-        let written = serde_json::to_value(&wish).unwrap();
+        let written = serde_json::to_value(&request).unwrap();
         let expected = json!({
             "request": "0123abcd", "by": "ada", "correlation": "c",
             "change": "rollback", "version": "1.0.0", "data": "keep",
         });
         assert_eq!(written, expected);
-        assert_eq!(serde_json::from_value::<PlanWish>(written).unwrap(), wish);
-        let restore = |at: Option<&str>, components: &[&str]| PlanWish {
+        assert_eq!(serde_json::from_value::<PlanRequest>(written).unwrap(), request);
+        let restore = |at: Option<&str>, components: &[&str]| PlanRequest {
             asking: asking("ada", None),
             change: Change::Restore {
                 backup: None,
@@ -464,9 +450,9 @@ mod tests {
         };
         let all = restore(None, &[]);
         assert_eq!(serde_json::to_value(&all).unwrap()["change"], "restore");
-        for wish in [all, restore(Some("2026-11-20T08:00:00Z"), &["db", "kv"])] {
-            let text = serde_json::to_string(&wish).unwrap();
-            assert_eq!(serde_json::from_str::<PlanWish>(&text).unwrap(), wish, "{text}");
+        for request in [all, restore(Some("2026-11-20T08:00:00Z"), &["db", "kv"])] {
+            let text = serde_json::to_string(&request).unwrap();
+            assert_eq!(serde_json::from_str::<PlanRequest>(&text).unwrap(), request, "{text}");
         }
     }
 }

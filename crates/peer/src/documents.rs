@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
+use landfall_documents::failure::FailureCode;
 use landfall_progress::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct BackupRequest {
 
 /// License that a person gave the console, with that person.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct LicenseWish {
+pub struct LicenseRequest {
     /// Name of the user.
     pub by: String,
     /// Id that leads to the request in the appliance's log.
@@ -36,7 +37,7 @@ pub struct LicenseWish {
 
 /// New value of a site secret, as a person gave it to the console. No `Debug`: the value must not reach a log.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct SecretWish {
+pub struct SecretRequest {
     /// Name of the user.
     pub by: String,
     /// Id that leads to the request in the appliance's log.
@@ -96,8 +97,8 @@ pub struct EntryPiece {
     /// The piece, of at most [`AUDIT_BYTES`].
     pub text: String,
     /// With the last piece, the request for a checkpoint, without entries: its only one is the entry that was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wish: Option<CheckpointWish>,
+    #[serde(default, rename = "wish", skip_serializing_if = "Option::is_none")]
+    pub request: Option<CheckpointRequest>,
 }
 
 /// Number of license answers that the console may request at once, after a pause: enough for the pods of a site that
@@ -165,7 +166,7 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Error code in the registry, such as `LF4607`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<FailureCode>,
     /// Next step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -19,14 +19,14 @@ mod uploads;
 pub use authority::{Authority, Day, Terms};
 pub use bounded::{BoundedAcceptor, HeldConnection};
 pub use changes::{
-    AbortWish, ApprovedWish, BACKUP_TIME_PATTERN, Blocker, Change, DataFate, ID_PATTERN, LookWish, MediaPage, Medium,
-    MediumRelease, OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState,
+    AbortRequest, ApprovedRequest, BACKUP_TIME_PATTERN, Blocker, Change, DataFate, ID_PATTERN, LookRequest, MediaPage,
+    Medium, MediumRelease, OperationPage, OperationState, PlanPage, PlanRequest, Refusal, Request, RequestState,
     Requester, is_backup_time, is_id,
 };
 pub use documents::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs,
-    EntryPiece, KeptSecret, LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage, SECRET_BYTES, SECRET_LIFE,
-    SecretWish, UsersWord,
+    EntryPiece, KeptSecret, LicenseRequest, LogLine, NumberedEvent, Problem, ProgressPage, SECRET_BYTES, SECRET_LIFE,
+    SecretRequest, UsersWord,
 };
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
@@ -34,7 +34,7 @@ pub use one_host::one_host;
 pub use pace::{Rate, SLOWEST};
 pub use pinned::{client, server};
 pub use resources::{Amounts, ComponentResources, ContainerResources, PodResources, VolumeKind, VolumeResources};
-pub use support::{SUPPORT_HOURS, SUPPORT_PIECE_BYTES, SupportBundle, SupportPage, SupportWish};
+pub use support::{SUPPORT_HOURS, SUPPORT_PIECE_BYTES, SupportBundle, SupportPage, SupportRequest};
 pub use text::{is_hidden, spelled_out};
 pub use unread::read_rest;
-pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage};
+pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalRequest, UPLOAD_BYTES, Upload, UploadRequest, UploadsPage};

@@ -12,7 +12,7 @@ pub const BACKUPS: &str = "/v1/backups";
 pub const DRILLS: &str = "/v1/drills";
 /// GET: the settings of the installed release, `kind` `settings`.
 pub const SETTINGS: &str = "/v1/settings";
-/// GET: the license, `kind` `licenseStatus`; 404 if there is none and none is needed. POST a [`crate::LicenseWish`]:
+/// GET: the license, `kind` `licenseStatus`; 404 if there is none and none is needed. POST a [`crate::LicenseRequest`]:
 /// 204 once it is stored.
 pub const LICENSE: &str = "/v1/license";
 /// GET: the site's usage of its license, `kind` `licenseUsage`; 404 on a site without one. POST a [`crate::UsersWord`]:
@@ -32,37 +32,37 @@ pub const LOGS: &str = "/v1/logs";
 pub const RESOURCES: &str = "/v1/resources";
 /// POST a [`crate::Claim`]: 204 if the token was valid, which it is once; 403 if not.
 pub const CLAIMS: &str = "/v1/claims";
-/// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointWish`]: 200 with a [`landfall_audit::Checkpoint`],
+/// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointRequest`]: 200 with a [`landfall_audit::Checkpoint`],
 /// durable on the host; 409 if the entries do not continue what the host signed last; 429 with `retry-after` once
 /// [`crate::AUDIT_BURST`] is used up.
 pub const AUDIT: &str = "/v1/audit";
 /// POST a [`crate::EntryPiece`] of an entry that is too long for the POST above: 204, or 200 with the checkpoint for
 /// the last one; 409 if it does not follow the previous piece.
 pub const AUDIT_ENTRY: &str = "/v1/audit/entry";
-/// GET: a [`crate::MediaPage`], the result of the last look. POST a [`crate::LookWish`]: look again.
+/// GET: a [`crate::MediaPage`], the result of the last look. POST a [`crate::LookRequest`]: look again.
 pub const MEDIA: &str = "/v1/media";
-/// GET: a [`crate::UploadsPage`]. POST a [`crate::UploadWish`]: 200 with a [`crate::Upload`]; 409 if there is another
+/// GET: a [`crate::UploadsPage`]. POST a [`crate::UploadRequest`]: 200 with a [`crate::Upload`]; 409 if there is another
 /// one, 413 without room for it. Followed by its ID, PATCH with `offset` and a piece of at most [`crate::PIECE_BYTES`]
 /// as the body: 200 with the [`crate::Upload`], once the piece is durable; 409 if it does not follow the previous one,
-/// 422 if the received data is refused, and removed. DELETE a [`crate::RemovalWish`]: 204.
+/// 422 if the received data is refused, and removed. DELETE a [`crate::RemovalRequest`]: 204.
 pub const UPLOADS: &str = "/v1/uploads";
-/// GET: a [`crate::SupportPage`]. POST a [`crate::SupportWish`]: collect a bundle, which replaces the kept one; 429
+/// GET: a [`crate::SupportPage`]. POST a [`crate::SupportRequest`]: collect a bundle, which replaces the kept one; 429
 /// less than a minute after another one. GET followed by a bundle's ID and with `offset`: at most
 /// [`crate::SUPPORT_PIECE_BYTES`] of it, none at its end; 404 if it is no longer kept.
 pub const SUPPORT: &str = "/v1/support";
-/// POST a [`crate::PlanWish`]. GET followed by a digest: a [`crate::PlanPage`].
+/// POST a [`crate::PlanRequest`]. GET followed by a digest: a [`crate::PlanPage`].
 pub const PLANS: &str = "/v1/plans";
-/// POST a [`crate::ApprovedWish`] for an upgrade.
+/// POST a [`crate::ApprovedRequest`] for an upgrade.
 pub const UPGRADES: &str = "/v1/upgrades";
-/// POST a [`crate::ApprovedWish`] for a rollback.
+/// POST a [`crate::ApprovedRequest`] for a rollback.
 pub const ROLLBACKS: &str = "/v1/rollbacks";
-/// POST a [`crate::ApprovedWish`] for a restore.
+/// POST a [`crate::ApprovedRequest`] for a restore.
 pub const RESTORES: &str = "/v1/restores";
-/// POST a [`crate::ApprovedWish`] for a change of settings.
+/// POST a [`crate::ApprovedRequest`] for a change of settings.
 pub const CONFIGURATIONS: &str = "/v1/configurations";
-/// POST a [`crate::SecretWish`]: 200 with a [`crate::KeptSecret`], which a change of settings names within an hour.
+/// POST a [`crate::SecretRequest`]: 200 with a [`crate::KeptSecret`], which a change of settings names within an hour.
 pub const SECRETS: &str = "/v1/secrets";
-/// POST a [`crate::AbortWish`].
+/// POST a [`crate::AbortRequest`].
 pub const ABORT: &str = "/v1/operations/abort";
 /// GET: a [`crate::OperationPage`], the latest operation; 404 if there was none.
 pub const OPERATION: &str = "/v1/operation";

@@ -16,7 +16,7 @@ pub const SUPPORT_PIECE_BYTES: usize = 256 << 10;
 
 /// Request for a support bundle. The ID of the request becomes that of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SupportWish {
+pub struct SupportRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -24,7 +24,7 @@ pub struct SupportWish {
     pub hours: u32,
 }
 
-impl SupportWish {
+impl SupportRequest {
     /// Returns true if its parts are within bounds.
     pub fn is_sound(&self) -> bool {
         self.asking.is_sound() && SUPPORT_HOURS.contains(&self.hours)

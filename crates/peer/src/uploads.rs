@@ -18,7 +18,7 @@ const NAME_BYTES: usize = 255;
 
 /// Request to upload a bundle. The ID of the request becomes that of the upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UploadWish {
+pub struct UploadRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -28,7 +28,7 @@ pub struct UploadWish {
     pub size_bytes: u64,
 }
 
-impl UploadWish {
+impl UploadRequest {
     /// Returns true if its parts are within bounds, and its name has no characters that have a special meaning
     /// elsewhere.
     pub fn is_sound(&self) -> bool {
@@ -39,7 +39,7 @@ impl UploadWish {
 
 /// Request to remove an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovalWish {
+pub struct RemovalRequest {
     /// The requester.
     #[serde(flatten)]
     pub asking: Requester,
@@ -124,7 +124,7 @@ mod tests {
     fn odd_upload_names_are_unsound() {
         let asking =
             Requester { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
-        let wish = |name: &str, size_bytes| UploadWish { asking: asking.clone(), name: name.to_owned(), size_bytes };
+        let wish = |name: &str, size_bytes| UploadRequest { asking: asking.clone(), name: name.to_owned(), size_bytes };
         for name in ["starter-1.1.0-0123456789ab.landfall", "../../etc/shadow", "bundle (1).landfall", "ä"] {
             assert!(wish(name, 1).is_sound(), "{name}: it is text, and no path");
         }

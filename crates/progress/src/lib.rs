@@ -1,4 +1,4 @@
-//! Progress as data: mechanisms emit events, the command line renders them, and a console of another version reads
+//! Progress as data: mechanisms emit events, the command line renders them, and a console of a different version reads
 //! them.
 //!
 //! In JSON, each event is one object with its name in `event`. A reader of an older version reads an unknown name as
@@ -9,14 +9,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Event of progress that a person may want to see. Bytes are bytes that reached the disk, not bytes handed to the
+/// Event of progress that a user may want to see. Bytes are bytes that reached the disk, not bytes handed to the
 /// kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Wire", into = "Wire")]
 pub enum Event {
     /// A phase begins; `total_bytes` is present if a total is known.
     PhaseStarted {
-        /// Name of the phase for a person: `staging`, `control plane`.
+        /// Name of the phase for users: `staging`, `control plane`.
         phase: String,
         /// Total bytes of the phase.
         total_bytes: Option<u64>,
@@ -39,12 +39,12 @@ pub enum Event {
         index: usize,
         /// Total number of steps.
         count: usize,
-        /// Title of the step for a person.
+        /// Title of the step for users.
         title: String,
         /// Predicted duration of this step and the steps after it, if the plan states it.
         remaining: Option<Duration>,
     },
-    /// Note for a person; not an error.
+    /// Note for users; not an error.
     Note(String),
     /// The stick is no longer needed.
     SafeToRemove,

@@ -1,4 +1,4 @@
-//! Canaries: an upgrade tries the new form of a component in one pod, beside the running ones.
+//! Canaries: an upgrade tries the new form of a component in one pod, next to the running ones.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::fields::{CheckResult, check_workload, escape_shortened, require};
 use crate::{ComponentData, ComponentEntry, Proof, ProofTrial, ReleaseDocument, Workload, WorkloadKind};
 
-/// A trial of a component before an upgrade changes it. One pod of the new form runs beside the earlier ones and is
+/// A trial of a component before an upgrade changes it. One pod of the new form runs next to the earlier ones and is
 /// proved before the rest follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,18 +32,18 @@ impl Canary {
     pub fn check(&self, component: &str, data: ComponentData, proofs: &[Proof]) -> Result<(), String> {
         check_workload(&self.workload)?;
         require(self.workload.kind == WorkloadKind::Deployment, || {
-            format!("a canary of {}, where a Deployment belongs", self.workload)
+            format!("a canary of {}, where a Deployment is required", self.workload)
         })?;
         require(data != ComponentData::Migrated, || {
             "a canary, although an upgrade changes its data: two forms of it must not meet the same data".to_owned()
         })?;
         let longest = Self::LONGEST_SOAK_SECONDS;
         require(self.soak_seconds <= longest, || {
-            format!("a canary that is watched for {} seconds, where up to {longest} belong", self.soak_seconds)
+            format!("a canary that is watched for {} seconds, where up to {longest} are allowed", self.soak_seconds)
         })?;
         let count = self.proofs.len();
         require((1..=Self::PROOFS).contains(&count), || {
-            format!("a canary with {count} proofs, where 1 to {} belong", Self::PROOFS)
+            format!("a canary with {count} proofs, where 1 to {} are allowed", Self::PROOFS)
         })?;
         let mut seen = BTreeSet::new();
         self.proofs.iter().try_for_each(|name| {

@@ -12,5 +12,5 @@ pub const RUN_AND_MARK: &str = r#""$@" && printf %s "$0""#;
 /// Waits until it is terminated, which counts as success. The argument is a limit in seconds; reaching it is a failure.
 pub const WAIT_FOR_END: &str = r#"trap "exit 0" TERM; sleep "$0" & wait; exit 1"#;
 
-/// Ends the container's first program after one second, and returns at once.
+/// Ends the container's first program after one second, and returns immediately.
 pub const END_FIRST_PROGRAM: &str = "(sleep 1; kill -TERM 1) > /dev/null 2>&1 < /dev/null &";

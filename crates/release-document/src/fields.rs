@@ -8,7 +8,7 @@ use crate::{TextExpectation, Workload};
 /// Maximum size of a sentence for people in bytes.
 const SENTENCE_BYTES: usize = 200;
 
-/// Maximum number of a program's arguments, and their maximum total bytes: they travel in the address of a request.
+/// Maximum number of a program's arguments, and their maximum total bytes: they are sent in the URL of a request.
 const ARGUMENTS: usize = 64;
 const ARGUMENT_BYTES: usize = 16 << 10;
 
@@ -23,7 +23,7 @@ pub(crate) type CheckResult = Result<(), String>;
 pub(crate) fn check_sentence(shows: &str) -> CheckResult {
     let plain = !shows.trim().is_empty() && !shows.chars().any(char::is_control);
     require(plain && shows.len() <= SENTENCE_BYTES, || {
-        format!("the sentence `{}`, where one line of 1 to {SENTENCE_BYTES} bytes belongs", escape_shortened(shows))
+        format!("the sentence `{}`, where one line of 1 to {SENTENCE_BYTES} bytes is required", escape_shortened(shows))
     })
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn check_arguments(arguments: &[String]) -> CheckResult {
     let bytes: usize = arguments.iter().map(String::len).sum();
     require(arguments.len() <= ARGUMENTS && bytes <= ARGUMENT_BYTES, || {
         format!(
-            "{} arguments of {bytes} bytes, where up to {ARGUMENTS} of {ARGUMENT_BYTES} bytes belong",
+            "{} arguments of {bytes} bytes, where up to {ARGUMENTS} of {ARGUMENT_BYTES} bytes are allowed",
             arguments.len()
         )
     })?;

@@ -114,7 +114,7 @@ impl HostPackDocument {
         let is_known = PLATFORMS.contains(&self.platform.as_str());
         require(is_known, || format!("the platform `{}`", escape_shortened(&self.platform)))?;
         let count = self.recipes.len();
-        require((1..=RECIPES).contains(&count), || format!("{count} recipes, where 1 to {RECIPES} belong"))?;
+        require((1..=RECIPES).contains(&count), || format!("{count} recipes, where 1 to {RECIPES} are allowed"))?;
         let mut systems = BTreeSet::new();
         for recipe in &self.recipes {
             recipe.check()?;
@@ -144,13 +144,15 @@ impl HostRecipe {
         let is_named = (1..=63).contains(&of.len()) && of.bytes().all(is_id);
         require(is_named, || format!("the distribution `{}`", escape_shortened(of)))?;
         let count = self.versions.len();
-        require((1..=VERSIONS).contains(&count), || format!("{count} versions of {of}, where 1 to {VERSIONS} belong"))?;
+        require((1..=VERSIONS).contains(&count), || {
+            format!("{count} versions of {of}, where 1 to {VERSIONS} are allowed")
+        })?;
         for version in &self.versions {
             require(is_version(version), || format!("the version `{}` of {of}", escape_shortened(version)))?;
         }
         let count = self.packages.len();
         require((1..=PACKAGES).contains(&count), || {
-            format!("{count} packages for {of}, where 1 to {PACKAGES} belong")
+            format!("{count} packages for {of}, where 1 to {PACKAGES} are allowed")
         })?;
         let format = self.format();
         let (mut names, mut files) = (BTreeSet::new(), BTreeSet::new());

@@ -1,7 +1,7 @@
 //! `documents/release.json`: the contents and requirements of a release, as the site reads them.
 //!
 //! The builder writes it from `release.yaml`, the lock and the fetched content; the planner is a function of it. It
-//! contains no text for a person to edit: that is in the release definition, on the vendor's side.
+//! contains no text for a user to edit: that is in the release definition, on the vendor's side.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ pub struct ReleaseDocument {
     pub node_packs: Vec<NodePack>,
     /// Container images, in the order in which they are needed.
     pub images: Vec<ImageEntry>,
-    /// All other content that travels as OCI artifacts.
+    /// All other content, as OCI artifacts.
     pub artifacts: Vec<ArtifactEntry>,
     /// Components, sorted so that each comes after its dependencies.
     pub components: Vec<ComponentEntry>,
@@ -96,7 +96,7 @@ pub struct ReleaseDocument {
     /// Additional requirements of the vendor for a host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
-    /// Versions that may be upgraded to this one; without the list, every earlier one.
+    /// Versions that may be upgraded to this one; without the list, every earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<Vec<UpgradePath>>,
     /// Seconds for which an upgrade watches the release before it is committed; `None` without a soak.
@@ -105,7 +105,7 @@ pub struct ReleaseDocument {
     /// Proofs that the release works at its site, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Proof>,
-    /// Signatures and attestations of the images that travel with them.
+    /// Signatures and attestations of the images, which the bundle contains with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<SignatureEntry>,
 }
@@ -133,7 +133,7 @@ impl ReleaseDocument {
 pub struct Descriptor {
     /// OCI media type.
     pub media_type: String,
-    /// Digest of the blob, which names it.
+    /// Digest of the blob, which is its name.
     pub digest: Sha256,
     /// Size in bytes.
     pub size: u64,
@@ -200,7 +200,7 @@ pub fn model_figure(name: &str) -> Option<(&str, &str)> {
     Some(parts).filter(|(_, figure)| MODEL_FIGURES.contains(figure))
 }
 
-/// A set of files that travels as an OCI artifact.
+/// A set of files that is in the bundle as an OCI artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactEntry {
@@ -235,7 +235,7 @@ pub struct ArtifactFile {
     pub path: String,
     /// Layer with the contents of the file.
     pub blob: Descriptor,
-    /// Names of links to the file beside it (multi-call programs).
+    /// Names of links to the file next to it (multi-call programs).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
 }
@@ -378,7 +378,7 @@ pub struct EditableField {
     pub path: String,
 }
 
-/// A Secret whose values are generated on site and never travel.
+/// A Secret whose values are generated on site and never leave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GeneratedSecret {

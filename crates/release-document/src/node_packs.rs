@@ -30,7 +30,7 @@ fn check_pair(before: &str, after: &str) -> Result<(), String> {
         (true, to) if to == next => Ok(()),
         (true, to) if to == from => Err(format!("v{major}.{from} twice")),
         (true, to) if to > next => Err(format!("{after} after {before}, and Kubernetes cannot skip v{major}.{next}")),
-        _ => Err(format!("{after} after {before}, where the next minor version belongs")),
+        _ => Err(format!("{after} after {before}, where the next minor version is expected")),
     }
 }
 
@@ -61,8 +61,8 @@ mod tests {
             ("v1.36.3 v1.38.0", 1, "v1.38.0 after v1.36.3, and Kubernetes cannot skip v1.37"),
             ("v1.36 v1.37 v1.37", 2, "v1.37 twice"),
             ("v1.36.3 v1.36.5", 1, "v1.36 twice"),
-            ("v1.37 v1.36", 1, "v1.36 after v1.37, where the next minor version belongs"),
-            ("v1.36 v2.0", 1, "v2.0 after v1.36, where the next minor version belongs"),
+            ("v1.37 v1.36", 1, "v1.36 after v1.37, where the next minor version is expected"),
+            ("v1.36 v2.0", 1, "v2.0 after v1.36, where the next minor version is expected"),
             ("v1.36 v1", 1, "v1 after v1.36, one of which is not a version such as v1.36"),
         ] {
             assert_eq!(check(versions), Err(NodePackFault { index, what: what.to_owned() }), "{versions}");

@@ -16,8 +16,8 @@ pub struct NotesFault {
     pub what: String,
 }
 
-/// Returns true for a character that controls a terminal or the display of other characters instead of being visible:
-/// control characters, changes of direction, characters without width, line separators, tags.
+/// Returns true for a character that is not visible, but controls a terminal or the display of other characters. These
+/// are control characters, changes of direction, zero-width characters, line separators, and tags.
 pub fn is_invisible(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -53,7 +53,7 @@ pub fn check_notes(bytes: &[u8]) -> Result<&str, NotesFault> {
     for (number, line) in (1..).zip(text.split('\n')) {
         if let Some(letter) = line.chars().find(|letter| *letter != '\t' && is_invisible(*letter)) {
             let code = u32::from(letter);
-            return fault(Some(number), format!("line {number} of the notes has U+{code:04X}, which is not seen"));
+            return fault(Some(number), format!("line {number} of the notes has U+{code:04X}, which is invisible"));
         }
     }
     Ok(text)

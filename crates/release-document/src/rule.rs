@@ -25,7 +25,7 @@ pub struct Rule {
     /// Required value, with its unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<RuleText>,
-    /// Advice to a person on fixing the fault.
+    /// Advice to a user on fixing the fault.
     pub fix: RuleText,
     /// Shell commands that fix it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -38,9 +38,9 @@ pub struct Rule {
 pub enum RuleSeverity {
     /// The release cannot be installed.
     Blocker,
-    /// The release can be installed once a person has accepted the warning by name.
+    /// The release can be installed once a user has accepted the warning by name.
     MustAccept,
-    /// The release can be installed, and a person should know of the fault.
+    /// The release can be installed, but a user should know of the fault.
     Warning,
 }
 
@@ -92,7 +92,7 @@ impl Rule {
         let name = &self.name;
         check_expression(&self.require).map_err(|fault| format!("{fault} in `require` of rule {name}"))?;
         require(self.commands.len() <= Self::COMMANDS, || {
-            format!("{} commands in rule {name}, where up to {} belong", self.commands.len(), Self::COMMANDS)
+            format!("{} commands in rule {name}, where up to {} are allowed", self.commands.len(), Self::COMMANDS)
         })?;
         self.texts().try_for_each(|(field, text)| {
             let checked = match text {
@@ -107,13 +107,13 @@ impl Rule {
 fn check_expression(expression: &str) -> CheckResult {
     let right = !expression.trim().is_empty() && expression.len() <= Rule::EXPRESSION_BYTES;
     require(right, || {
-        format!("an expression of {} bytes, where 1 to {} belong", expression.len(), Rule::EXPRESSION_BYTES)
+        format!("an expression of {} bytes, where 1 to {} are allowed", expression.len(), Rule::EXPRESSION_BYTES)
     })
 }
 
 fn check_text(text: &str) -> CheckResult {
     let right = !text.trim().is_empty() && text.len() <= Rule::TEXT_BYTES;
-    require(right, || format!("a text of {} bytes, where 1 to {} belong", text.len(), Rule::TEXT_BYTES))?;
+    require(right, || format!("a text of {} bytes, where 1 to {} are allowed", text.len(), Rule::TEXT_BYTES))?;
     require(!text.chars().any(char::is_control), || {
         format!("the text `{}`, which is not one line", escape_shortened(text))
     })

@@ -1,4 +1,4 @@
-//! Signatures and attestations that travel with images, so that software at the site can check them.
+//! Signatures and attestations that a bundle contains with its images, so that software at the site can check them.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use crate::Descriptor;
 pub struct SignatureEntry {
     /// Reference of the image, which is in the release.
     pub image: String,
-    /// Subject of the manifest: the manifest of the image, or the upstream index that names it, which travels only for
-    /// this purpose.
+    /// Subject of the manifest: the manifest of the image, or the upstream index that names it, which is in the bundle
+    /// only for this purpose.
     pub subject: Descriptor,
     /// Kind of the manifest.
     pub kind: SignatureKind,
@@ -43,7 +43,7 @@ impl SignatureEntry {
     /// Maximum size of a predicate type in bytes.
     pub const PREDICATE_BYTES: usize = 512;
 
-    /// Every blob that travels for this entry.
+    /// Every blob that the bundle contains for this entry.
     pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
         [&self.subject, &self.manifest].into_iter().chain(&self.blobs)
     }

@@ -21,7 +21,7 @@ pub struct SiteSecret {
     /// Name of the Secret in the component's namespace, unique within a release. A site provides the value under this
     /// name.
     pub name: String,
-    /// Description for the person who provides the value.
+    /// Description for the user who provides the value.
     pub meaning: String,
     /// Requirements for the value, and the keys that it fills.
     pub value: SiteSecretValue,
@@ -198,7 +198,7 @@ impl SiteSecret {
                 check_range(*minimum, *maximum, Self::LARGEST_BYTES, "bytes")
             }
             SiteSecretValue::Tls(TlsValue { names }) => {
-                require(names.len() <= NAMES, || format!("{} names, where up to {NAMES} belong", names.len()))
+                require(names.len() <= NAMES, || format!("{} names, where up to {NAMES} are allowed", names.len()))
             }
             SiteSecretValue::Authorities(_) => Ok(()),
         }
@@ -207,7 +207,7 @@ impl SiteSecret {
 
 fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> CheckResult {
     let right = minimum >= 1 && minimum <= maximum && maximum <= most;
-    require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} belongs"))
+    require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} is allowed"))
 }
 
 /// Returns an error if a name for the certificate is not one of the values that a site may set.

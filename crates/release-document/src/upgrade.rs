@@ -97,9 +97,9 @@ fn check_way(path: &UpgradePath, throughs: &BTreeMap<&str, Option<&str>>) -> Res
         let Some(version) = next else { return Ok(()) };
         let listed = throughs.get(version);
         next = *listed
-            .ok_or_else(|| format!("the version `{}`, which is no `from` of the list", escape_shortened(version)))?;
+            .ok_or_else(|| format!("the version `{}`, which is not a `from` of the list", escape_shortened(version)))?;
     }
-    Err(format!("the version `{}`, from which `through` leads in a circle", escape_shortened(&path.from)))
+    Err(format!("the version `{}`, from which `through` leads in a cycle", escape_shortened(&path.from)))
 }
 
 #[cfg(test)]
@@ -148,13 +148,13 @@ mod tests {
             (json!([{ "from": "1" }, { "from": "3.0.0" }]), 1, UpgradeField::From, "the release itself"),
             (json!([{ "from": "1" }, { "from": "1" }]), 1, UpgradeField::From, "the version `1` twice"),
             (json!([{ "from": "1", "through": "2" }]), 0, UpgradeField::Through, "no `from` of the list"),
-            (json!([{ "from": "1", "through": "3.0.0" }]), 0, UpgradeField::Through, "`3.0.0`, which is no `from`"),
-            (json!([{ "from": "1", "through": "1" }]), 0, UpgradeField::Through, "in a circle"),
+            (json!([{ "from": "1", "through": "3.0.0" }]), 0, UpgradeField::Through, "`3.0.0`, which is not a `from`"),
+            (json!([{ "from": "1", "through": "1" }]), 0, UpgradeField::Through, "in a cycle"),
             (
                 json!([{ "from": "0" }, { "from": "1", "through": "2" }, { "from": "2", "through": "1" }]),
                 1,
                 UpgradeField::Through,
-                "the version `1`, from which `through` leads in a circle",
+                "the version `1`, from which `through` leads in a cycle",
             ),
             (Value::Array(many), UPGRADES, UpgradeField::From, "more than 256 versions"),
         ] {

@@ -1,9 +1,9 @@
-//! An upper bound of the cost of an expression, computed before it is evaluated.
+//! An upper bound on the cost of an expression, computed before it is evaluated.
 //!
 //! CEL always terminates. But macros within macros take as many steps as the product of their lists has elements. A
-//! chain of macros that double a text makes it as large as memory. So each part of an expression gets a bound of its
-//! steps and of the size of its value, derived from the sizes of its inputs. An expression above the limit, or without
-//! a known bound, is an error.
+//! chain of macros that double a text can make it as large as memory. So each part of an expression gets a bound on its
+//! steps and on the size of its value. Both are derived from the sizes of its inputs. An expression above the limit, or
+//! without a known bound, is an error.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
@@ -82,7 +82,7 @@ impl Sizes {
     }
 }
 
-/// The bounds of one part: of its steps, and of its value, including everything in that.
+/// The bounds on one part: on its steps, and on its value, including everything in that.
 #[derive(Debug, Clone, Copy, Default)]
 struct CostBound {
     steps: u64,
@@ -100,7 +100,7 @@ impl CostBound {
     }
 }
 
-/// A variable of a macro, with the bound of its value.
+/// A variable of a macro, with the bound on its value.
 struct Local<'a> {
     name: &'a str,
     bound: CostBound,
@@ -110,7 +110,7 @@ struct Walk {
     sizes: Sizes,
 }
 
-/// Returns a bound of an expression's steps, or a reason if there is none or it is too high.
+/// Returns a bound on an expression's steps, or a reason if there is none or it is too high.
 pub(crate) fn steps(tree: &IdedExpr, sizes: Sizes) -> Result<u64, String> {
     let bound = Walk { sizes }.bound_of(&tree.expr, &mut Vec::new(), 0)?;
     if bound.steps > STEPS {
@@ -163,7 +163,7 @@ impl Walk {
         Err(format!("`{name}` is not a variable: there are {}", Inputs::NAMES.join(", ")))
     }
 
-    /// Returns the bound of a list or a map with these parts.
+    /// Returns the bound on a list or a map with these parts.
     fn all<'a>(
         &self,
         parts: impl Iterator<Item = &'a IdedExpr>,
@@ -214,7 +214,7 @@ impl Walk {
         }
     }
 
-    /// Returns the bound of a macro: `all`, `exists`, `exists_one`, `map` or `filter`. Only these become
+    /// Returns the bound on a macro: `all`, `exists`, `exists_one`, `map` or `filter`. Only these become
     /// comprehensions.
     fn comprehension<'a>(
         &self,

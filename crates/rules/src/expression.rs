@@ -41,7 +41,7 @@ impl Expression {
         &self.parsed
     }
 
-    /// Returns an upper bound of the steps of its evaluation, or an error if it is not allowed.
+    /// Returns an upper bound on the steps of its evaluation, or an error if it is not allowed.
     pub(crate) fn steps(&self, sizes: Sizes) -> Result<u64, String> {
         bound::steps(&self.parsed, sizes)
     }

@@ -13,7 +13,7 @@ use crate::paths::unknown_field;
 /// Maximum total steps of a release's rules.
 const ALL_STEPS: u64 = 4 * STEPS;
 
-/// Time limit for all rules of a release. The bound of their steps keeps them far below it.
+/// Time limit for all rules of a release. The bound on their steps keeps them far below it.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Stack of the worker in bytes. The parser recurses once for each level of parentheses.
@@ -53,7 +53,7 @@ pub enum Outcome {
         measured: String,
         /// Required value; empty if the rule does not state it.
         threshold: String,
-        /// Advice to a person on fixing the fault.
+        /// Advice to a user on fixing the fault.
         fix: String,
         /// Commands that fix the fault.
         commands: Vec<String>,

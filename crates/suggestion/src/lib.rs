@@ -1,7 +1,7 @@
 //! Known names that are similar to a wrong one, for suggestions.
 
-/// Edit distance between a wrong name and a known one, if it is small enough for a typing error: at most a third of the
-/// known name's characters and one more, and fewer than the wrong name has.
+/// Edit distance between a wrong name and a known one, if it is small enough for a typing error. That is at most a
+/// third of the known name's characters plus one, and fewer than the wrong name has.
 pub fn distance(wrong: &str, name: &str) -> Option<usize> {
     let distance = strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
     (distance <= name.chars().count() / 3 + 1 && distance < wrong.chars().count()).then_some(distance)

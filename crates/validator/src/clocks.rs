@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use landfall_license::MachineClocks;
 
-/// The present time of all clocks.
+/// The current time of all clocks.
 pub fn machine_clocks() -> MachineClocks {
     MachineClocks::of(Timestamp::now(), |path| fs_err::read_to_string(path).unwrap_or_default())
 }

@@ -5,8 +5,7 @@
 //! read. Each answer is verified with the site's public key, kept with its time of arrival, and stays valid for its
 //! grace if the site no longer answers.
 //!
-//! It never stops the software: `wait` exits successfully within thirty seconds in any case, and nothing waits for
-//! `serve`.
+//! It never stops the software: `wait` always exits successfully within thirty seconds, and nothing waits for `serve`.
 
 mod ask;
 mod clocks;
@@ -83,7 +82,7 @@ fn unusable(error: &SettingsError) {
     say(&format!("error[{}]: {error}; software learns nothing about the license", error.code().id));
 }
 
-/// Prints a line to the container's log. A failure is ignored, because nobody could read it.
+/// Prints a line to the container's log. A failure is ignored, because no one could read it.
 pub(crate) fn say(text: &str) {
     let _no_one_reads = writeln!(std::io::stderr(), "{text}");
 }

@@ -25,7 +25,7 @@ const RENEWAL: Duration = Duration::from_mins(5);
 /// Interval while nothing is known, or only an earlier refusal: the console may be starting.
 const RETRY: Duration = Duration::from_secs(15);
 
-/// Interval between tries to listen, if other software in the pod occupies the port.
+/// Interval between attempts to listen, if other software in the pod occupies the port.
 const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 
 /// Maximum number of simultaneous connections.
@@ -42,8 +42,8 @@ pub async fn run(validator: Validator) {
     until_ended().await;
 }
 
-/// Waits for the signal with which the kubelet ends a container. The first process of a container ignores it without a
-/// handler.
+/// Waits for the signal with which the kubelet ends a container. Without a handler, the first process of a container
+/// ignores it.
 pub async fn until_ended() {
     match signal(SignalKind::terminate()) {
         Ok(mut end) => {
@@ -93,7 +93,7 @@ async fn connection(validator: Arc<Validator>, stream: TcpStream) {
     });
     let mut server = http1::Builder::new();
     let server = server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(8 << 10);
-    // A broken connection only concerns the software.
+    // A broken connection concerns only the software at the other end.
     let _broken = server.serve_connection(TokioIo::new(stream), service).await;
 }
 

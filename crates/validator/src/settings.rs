@@ -45,7 +45,7 @@ impl Settings {
         let wrong = |variable: &'static str, what: String| SettingsError { variable, what };
         let console = given("LANDFALL_LICENSE_CONSOLE")?;
         if !console.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
-            return Err(wrong("LANDFALL_LICENSE_CONSOLE", format!("is {console}, which is no host with a port")));
+            return Err(wrong("LANDFALL_LICENSE_CONSOLE", format!("is {console}, which is not a host with a port")));
         }
         let name = given("LANDFALL_LICENSE_ENTITLEMENT")?;
         let entitlement = Subject::new("entitlement", &name)
@@ -53,7 +53,7 @@ impl Settings {
         let listen = given("LANDFALL_LICENSE_LISTEN").unwrap_or_else(|_| "127.0.0.1:8445".to_owned());
         let address: Option<SocketAddr> = listen.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
         let listen = address.ok_or_else(|| {
-            wrong("LANDFALL_LICENSE_LISTEN", format!("is {listen}, which is no address of loopback with a port"))
+            wrong("LANDFALL_LICENSE_LISTEN", format!("is {listen}, which is not a loopback address with a port"))
         })?;
         Ok(Self {
             console,

@@ -14,10 +14,10 @@ use crate::folder::Folder;
 use crate::say;
 use crate::settings::Settings;
 
-/// Pause after a failed question, in which software gets the known report at once.
+/// Pause after a failed question, during which software gets the known report immediately.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum number of names that are remembered. Software asks for a few.
+/// Maximum number of names that are remembered. Software asks for only a few.
 const NAMES: usize = 64;
 
 /// State of one name.
@@ -41,8 +41,8 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// Creates a validator with the answers kept in the folder. All of them age, whether software asks for them in this
-    /// boot or not.
+    /// Creates a validator with the answers kept in the folder. All of them age, whether or not software asks for them
+    /// in this boot.
     pub fn new(settings: Settings, watch: Watch) -> Self {
         let folder = Folder(settings.folder.clone());
         let kept = folder.all_kept().into_iter().take(NAMES);
@@ -117,7 +117,7 @@ impl Validator {
             Err(reason) => {
                 known.failed = Some((Instant::now(), reason));
                 self.look(subject, known);
-                // Time has passed during the question.
+                // Time has passed while the site was asked.
                 let report = kept_report(known, &key, subject).filter(|report| report.state != ReportState::Unknown);
                 let report = report.unwrap_or_else(|| unknown(known, subject));
                 self.write_report(known, report, false)
@@ -168,7 +168,7 @@ pub fn is_settled(report: &Report) -> bool {
     report.state == ReportState::Current || report.granted == Some(true)
 }
 
-/// Report of a kept answer now; `None` if there is none, or if it is of another key.
+/// Current report of a kept answer; `None` if there is none, or if it was made with another key.
 fn kept_report(known: &NameState, key: &PublicKey, subject: &Subject) -> Option<Report> {
     known.kept.as_ref()?.report(key, subject, &machine_clocks().clocks()).ok()
 }
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// A validator with a silent site, which answered once about each of two names, in another boot, by a clock that
+    /// A validator with a silent site. In another boot, the site answered once about each of two names, by a clock that
     /// was years ahead.
     fn validator(folder: &Path) -> (Validator, Subject) {
         let (key, subject) = (SiteKey::generate().unwrap(), Subject::new("entitlement", "analytics").unwrap());
@@ -251,7 +251,7 @@ mod tests {
         let other = stored_document(folder.path(), "feature-export-all.kept");
         assert_eq!(other["looked"]["at"]["boot"], machine_clocks().boot, "also for what no software requested");
 
-        // A week of other boots later.
+        // Here, a week has passed in other boots.
         aged["looked"]["ageSeconds"] = (7 * 24 * 60 * 60).into();
         validator.folder.write_kept(&subject, &serde_json::from_value(aged).unwrap()).unwrap();
         let next = Validator::new(validator.settings.clone(), Watch::Steady);

@@ -100,7 +100,7 @@ fn read(path: &Path) -> Report {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Answers one request, as a site without a license, or as one that grants everything.
+/// Answers one request, like a site without a license, or like one that grants everything.
 fn answer(mut stream: TcpStream, key: &SiteKey, granted: bool) {
     let mut line = String::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -172,7 +172,7 @@ fn init_container_writes_site_answer() {
     assert_eq!(report.answer.unwrap().standing, "none");
     site.set(Manner::Grants);
     site.wait();
-    // At its next start the site is silent: the earlier grant is still valid, and nothing waits.
+    // The site is silent at the next start: the earlier grant is still valid, and nothing waits.
     site.set(Manner::Silent);
     site.reboot();
     assert!(site.wait() < Duration::from_secs(10));
@@ -180,9 +180,9 @@ fn init_container_writes_site_answer() {
 }
 
 /// The license was renewed, or a wrong date corrected, while an init container slept. An earlier refusal must not
-/// survive that only because the pod starts before the console.
+/// persist only because the pod starts before the console.
 #[test]
-fn earlier_refusal_is_asked_again() {
+fn earlier_refusal_is_rechecked() {
     let site = Site::begin(Manner::Answers);
     site.wait();
     site.set(Manner::Silent);

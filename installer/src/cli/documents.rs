@@ -31,6 +31,15 @@ pub(crate) struct ExplainArguments {
     pub(crate) code: String,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct HandbookArguments {
+    /// Page to print as Markdown, such as `operate/backup`; without one, the command lists all pages.
+    pub(crate) page: Option<String>,
+    /// Folder that receives the handbook as files for a browser, which open without a network.
+    #[arg(long, short, value_name = "FOLDER", conflicts_with = "page")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 /// Kinds of names that a shell completes.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ValueKind {

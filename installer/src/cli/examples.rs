@@ -118,6 +118,10 @@ const EXAMPLES: &[Examples] = &[
     ("support analyze", &["landfall support analyze support.tar.gz"]),
     ("kubectl", &["landfall kubectl get pods --all-namespaces"]),
     // About Landfall itself.
+    (
+        "handbook",
+        &["landfall handbook", "landfall handbook ERRORS", "landfall handbook --output /media/stick/handbook"],
+    ),
     ("explain", &["landfall explain LF4408", "landfall explain 4408 --json"]),
     ("errors", &["landfall errors"]),
     ("version", &["landfall version", "landfall version --json"]),

@@ -72,7 +72,7 @@ static GROUPS: [Group; 5] = [
     },
     Group {
         heading: "About Landfall itself",
-        names: &["explain", "errors", "version", "completions", "manuals", "schemas", "node"],
+        names: &["handbook", "explain", "errors", "version", "completions", "manuals", "schemas", "node"],
     },
 ];
 

@@ -62,7 +62,7 @@ pub(super) fn command_within(columns: usize) -> Command {
     );
     let after = format!(
         "{header}Exit codes:{header:#}\n{}\n`landfall COMMAND --help` has options and examples of a command; `landfall \
-         explain CODE` explains an error.",
+         explain CODE` explains an error; `landfall handbook` has everything else.",
         exit_codes()
     );
     program.help_template(template).after_help(after)

@@ -38,7 +38,9 @@ pub(crate) use bundle::{
     StageArguments, TrustArguments, VerifyArguments,
 };
 pub(crate) use carry::{CarryCommand, CarryDeltaArguments, CarryInArguments, CarryOutArguments, CarryReadArguments};
-pub(crate) use documents::{ErrorsArguments, ExplainArguments, ManualsArguments, SchemasArguments, ValueKind};
+pub(crate) use documents::{
+    ErrorsArguments, ExplainArguments, HandbookArguments, ManualsArguments, SchemasArguments, ValueKind,
+};
 pub(crate) use examples::of as examples_of;
 pub(crate) use groups::command_groups;
 pub(crate) use help::{command, exit_codes, meaning, parse};
@@ -206,6 +208,8 @@ pub(crate) enum Command {
     Errors(ErrorsArguments),
     /// Print the meaning of an error code, its cases, and the next steps; needs no site.
     Explain(ExplainArguments),
+    /// List the pages of the handbook, print one of them, or write the handbook for a browser; needs no site.
+    Handbook(HandbookArguments),
     /// Print this program's version, commit, architecture and bundle format, and the version of Kubernetes that it
     /// knows.
     Version,

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{RestoreSelection, RollbackData};
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
     /// Renew certificates, and maintain names, routes and network configuration; run by systemd.
@@ -44,61 +42,10 @@ pub(crate) enum ChangeCommand {
         /// Folders to search.
         folders: Vec<PathBuf>,
     },
-    /// Plan an upgrade.
-    PlanUpgrade {
-        /// One of the bundle's files.
-        bundle: PathBuf,
-    },
-    /// Plan a rollback.
-    PlanRollback {
-        /// Version to return to.
-        #[arg(long)]
-        to: String,
-        /// Treatment of data that the installed release has changed.
-        #[arg(long, value_enum)]
-        data: Option<RollbackData>,
-    },
-    /// Plan a restore.
-    PlanRestore {
-        #[command(flatten)]
-        selection: RestoreSelection,
-    },
-    /// Begin an upgrade, if it matches the approved plan.
-    BeginUpgrade {
-        /// One of the bundle's files.
-        bundle: PathBuf,
-        /// Digest of the approved plan.
-        #[arg(long)]
-        approved: String,
-    },
-    /// Begin a rollback, if it matches the approved plan.
-    BeginRollback {
-        /// Version to return to.
-        #[arg(long)]
-        to: String,
-        /// Treatment of data that the installed release has changed.
-        #[arg(long, value_enum)]
-        data: Option<RollbackData>,
-        /// Digest of the approved plan.
-        #[arg(long)]
-        approved: String,
-    },
-    /// Begin a restore, if it matches the approved plan.
-    BeginRestore {
-        #[command(flatten)]
-        selection: RestoreSelection,
-        /// Digest of the approved plan.
-        #[arg(long)]
-        approved: String,
-    },
-    /// Plan a change of settings; the changed values are read from standard input, as JSON.
-    PlanConfigure,
-    /// Begin a change of settings, if it matches the approved plan.
-    BeginConfigure {
-        /// Digest of the approved plan.
-        #[arg(long)]
-        approved: String,
-    },
+    /// Plan a change; it is read from standard input, as JSON.
+    Plan,
+    /// Begin a change, if it matches the approved plan; both are read from standard input, as JSON.
+    Begin,
     /// Check the received part of a bundle that a browser uploads.
     CheckUpload {
         /// File with the received part.

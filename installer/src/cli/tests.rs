@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use clap::{CommandFactory, Parser};
+use landfall_handbook::{PAGES, Page};
 
 #[test]
 fn arguments_are_consistent() {
@@ -109,13 +110,7 @@ fn examples(document: &str) -> Vec<Vec<&str>> {
 
 #[test]
 fn handbook_commands_parse() {
-    let handbooks = [
-        include_str!("../../../docs/OPERATE.md"),
-        include_str!("../../../docs/TROUBLE.md"),
-        include_str!("../../../docs/CONSOLE.md"),
-        include_str!("../../../docs/MODELS.md"),
-    ];
-    let all = handbooks.into_iter().flat_map(examples);
+    let all = PAGES.iter().map(Page::markdown).flat_map(examples);
     let is_own = |words: &Vec<&str>| words.first().is_some_and(|word| word.rsplit('/').next() == Some("landfall"));
     let own: Vec<_> = all.filter(is_own).collect();
     assert!(own.len() > 50, "only {} commands were found", own.len());

@@ -2,7 +2,6 @@
 //! errors are printed as by every command.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
@@ -15,17 +14,17 @@ use landfall_lifecycle::operations::{
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
 use landfall_lifecycle::site_secrets::{BroughtSecrets, SentSecret};
 use landfall_lifecycle::uploads::UploadVerdict;
-use landfall_peer::{MediumRelease, Problem};
+use landfall_peer::{DataFate, MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::configure::ConfigureDryRun;
 use super::install::refusal;
-use super::restore::{RestoreDryRun, request_of};
+use super::resolved_change::{ApprovedChange, ResolvedChange, SecretText, read_input};
+use super::restore::RestoreDryRun;
 use super::site::operations_of_root;
 use super::upgrade::UpgradeDryRun;
-use crate::cli::{ChangeCommand, RollbackData};
+use crate::cli::ChangeCommand;
 use crate::document::{self, Document};
 use crate::failure::Failure;
 use crate::logging;
@@ -34,9 +33,6 @@ use crate::shown;
 
 /// Maximum length of a name that is passed on, in characters.
 const NAME_CHARACTERS: usize = 120;
-
-/// Maximum size of the changed values and secrets in bytes: more than the API accepts.
-const SETTINGS_BYTES: u64 = 8 << 20;
 
 /// Hint for an upload that differs from what the vendor signed.
 const ANEW: &str = "Nothing of the upload is kept. Get a good copy, compare it with SHA256SUMS, and upload that one.";
@@ -70,47 +66,8 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             let found = folders.iter().enumerate().flat_map(|(index, folder)| look(&operations, index, folder));
             print(printer, &found.collect::<Vec<_>>())?;
         }
-        ChangeCommand::PlanUpgrade { bundle } => {
-            let prepared = operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?;
-            print_upgrade(&prepared, &operations, printer)?;
-        }
-        ChangeCommand::PlanRollback { to, data } => {
-            let prepared = operations.prepare_rollback(Some(to), choice(*data), Edits::Refuse).map_err(refusal)?;
-            print_upgrade(&prepared, &operations, printer)?;
-        }
-        ChangeCommand::PlanRestore { selection } => {
-            let prepared = operations.prepare_restore(&request_of(selection))?;
-            print_plan(&RestoreDryRun::of(&prepared)?, prepared.approval()?, &operations, printer)?;
-        }
-        ChangeCommand::BeginUpgrade { bundle, approved } => {
-            let approved = digest(approved)?;
-            logging::keep(&operations.paths.logs(), "upgrade");
-            operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?.begin_approved(approved)?;
-            print(printer, &json!({}))?;
-        }
-        ChangeCommand::BeginRollback { to, data, approved } => {
-            let approved = digest(approved)?;
-            logging::keep(&operations.paths.logs(), "rollback");
-            operations
-                .prepare_rollback(Some(to), choice(*data), Edits::Refuse)
-                .map_err(refusal)?
-                .begin_approved(approved)?;
-            print(printer, &json!({}))?;
-        }
-        ChangeCommand::BeginRestore { selection, approved } => {
-            let approved = digest(approved)?;
-            begin_restore(&operations, &request_of(selection), approved, printer)?;
-        }
-        ChangeCommand::PlanConfigure => {
-            let prepared = prepare_configure(&operations)?;
-            print_plan(&ConfigureDryRun::of(&prepared), prepared.approval()?, &operations, printer)?;
-        }
-        ChangeCommand::BeginConfigure { approved } => {
-            let approved = digest(approved)?;
-            logging::keep(&operations.paths.logs(), "configure");
-            prepare_configure(&operations)?.begin_approved(approved)?;
-            print(printer, &json!({}))?;
-        }
+        ChangeCommand::Plan => plan(&operations, read_input()?, printer)?,
+        ChangeCommand::Begin => begin(&operations, read_input()?, printer)?,
         ChangeCommand::CheckUpload { bundle, checked, size } => {
             let arrived = ArrivedBundle { path: bundle, checked_bytes: *checked, size_bytes: *size };
             print(printer, &verdict(operations.check_upload(&arrived)?))?;
@@ -129,30 +86,63 @@ fn print(printer: Printer, value: &impl Serialize) -> Result<(), Failure> {
     printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()))
 }
 
-/// Input from the API. No `Debug`, because secrets must not reach a log.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SentSettings {
-    values: ChangedValues,
-    secrets: BTreeMap<String, String>,
-    #[serde(default, rename = "backupTime")]
-    backup_time: Option<String>,
+/// Plans a change.
+fn plan(operations: &Operations, change: ResolvedChange, printer: Printer) -> Result<(), Failure> {
+    match change {
+        ResolvedChange::Upgrade { bundle } => {
+            let prepared = operations.prepare_upgrade(&UpgradeRequest::to(&bundle)).map_err(refusal)?;
+            print_upgrade(&prepared, operations, printer)
+        }
+        ResolvedChange::Rollback { version, data } => {
+            let prepared = operations.prepare_rollback(Some(&version), choice(data), Edits::Refuse).map_err(refusal)?;
+            print_upgrade(&prepared, operations, printer)
+        }
+        ResolvedChange::Restore { backup, at, components } => {
+            let prepared = operations.prepare_restore(&RestoreRequest { backup, at, components })?;
+            print_plan(&RestoreDryRun::of(&prepared)?, prepared.approval()?, operations, printer)
+        }
+        ResolvedChange::Configure { values, secrets, backup_time } => {
+            let prepared = prepare_configure(operations, &values, secrets, backup_time.as_deref())?;
+            print_plan(&ConfigureDryRun::of(&prepared), prepared.approval()?, operations, printer)
+        }
+    }
 }
 
-/// Reads the input. The error never quotes it.
-fn sent_settings() -> Result<SentSettings, Failure> {
-    let unread = || Failure::new(codes::REQUEST_INVALID, "the settings that change cannot be read");
-    let mut input = Zeroizing::new(Vec::new());
-    std::io::stdin().lock().take(SETTINGS_BYTES).read_to_end(&mut input).map_err(|error| unread().because(&error))?;
-    serde_json::from_slice(&input).map_err(|_| unread())
+/// Begins a change, if its plan is the approved one.
+fn begin(operations: &Operations, approved: ApprovedChange, printer: Printer) -> Result<(), Failure> {
+    let ApprovedChange { change, approved } = approved;
+    let keep = |verb: &str| logging::keep(&operations.paths.logs(), verb);
+    match change {
+        ResolvedChange::Upgrade { bundle } => {
+            keep("upgrade");
+            operations.prepare_upgrade(&UpgradeRequest::to(&bundle)).map_err(refusal)?.begin_approved(approved)?;
+        }
+        ResolvedChange::Rollback { version, data } => {
+            keep("rollback");
+            let prepared = operations.prepare_rollback(Some(&version), choice(data), Edits::Refuse).map_err(refusal)?;
+            prepared.begin_approved(approved)?;
+        }
+        ResolvedChange::Restore { backup, at, components } => {
+            return begin_restore(operations, &RestoreRequest { backup, at, components }, approved, printer);
+        }
+        ResolvedChange::Configure { values, secrets, backup_time } => {
+            keep("configure");
+            prepare_configure(operations, &values, secrets, backup_time.as_deref())?.begin_approved(approved)?;
+        }
+    }
+    print(printer, &json!({}))
 }
 
-/// Prepares the change of settings in the input.
-fn prepare_configure(operations: &Operations) -> Result<PreparedConfigure<'_>, Failure> {
-    let SentSettings { values, secrets, backup_time } = sent_settings()?;
-    let sent = secrets.into_iter().map(|(name, value)| (name, SentSecret::new(&Zeroizing::new(value)))).collect();
+/// Prepares a change of settings.
+fn prepare_configure<'a>(
+    operations: &'a Operations,
+    values: &ChangedValues,
+    secrets: BTreeMap<String, SecretText>,
+    backup_time: Option<&str>,
+) -> Result<PreparedConfigure<'a>, Failure> {
+    let sent = secrets.into_iter().map(|(name, SecretText(value))| (name, SentSecret::new(&value))).collect();
     let brought = BroughtSecrets { sent, ..BroughtSecrets::default() };
-    operations.prepare_values(&values, backup_time.as_deref(), &brought, Edits::Refuse).map_err(refusal)
+    operations.prepare_values(values, backup_time, &brought, Edits::Refuse).map_err(refusal)
 }
 
 fn begin_restore(
@@ -166,8 +156,7 @@ fn begin_restore(
     if let Some(unsaved) = &unsaved {
         tracing::warn!("{unsaved}");
     }
-    print(printer, &json!({ "notes": unsaved.as_slice() }))?;
-    Ok(())
+    print(printer, &json!({ "notes": unsaved.as_slice() }))
 }
 
 fn print_upgrade(prepared: &PreparedUpgrade<'_>, operations: &Operations, printer: Printer) -> Result<(), Failure> {
@@ -187,14 +176,10 @@ fn print_plan<T: Document>(
     Ok(())
 }
 
-fn digest(text: &str) -> Result<Sha256, Failure> {
-    text.parse().map_err(|_| Failure::new(codes::BAD_ARGUMENT, format!("{text} is not the digest of a plan")))
-}
-
-fn choice(data: Option<RollbackData>) -> Option<DataChoice> {
+fn choice(data: Option<DataFate>) -> Option<DataChoice> {
     data.map(|data| match data {
-        RollbackData::Keep => DataChoice::Keep,
-        RollbackData::Restore => DataChoice::Restore,
+        DataFate::Keep => DataChoice::Keep,
+        DataFate::Restore => DataChoice::Restore,
     })
 }
 
@@ -245,7 +230,7 @@ fn to_problem(error: impl Into<Failure>) -> Problem {
         status: 422,
         title: shown::line(failure.what()),
         detail,
-        code: Some(failure.code().id.to_owned()),
+        code: Some(failure.code().into()),
         hint: Some(shown::line(failure.next_step())),
     }
 }

@@ -58,7 +58,7 @@ fn problem_text(text: &mut String, number: usize, problem: &Problem) {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::Verdict;
+    use landfall_documents::status::Verdict;
 
     use super::*;
 
@@ -66,7 +66,7 @@ mod tests {
         let disk = Problem {
             severity: ProblemSeverity::Blocker,
             name: "disk-space".to_owned(),
-            code: Some("LF3006".to_owned()),
+            code: Some("LF3006".into()),
             what: "Too little space: 1 GiB\nBLOCKER  9. forged".to_owned(),
             next: "Free space.".to_owned(),
             commands: vec!["journalctl --vacuum-size=200M".to_owned()],

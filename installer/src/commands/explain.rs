@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use landfall_error_codes::codes::{self, ALL};
-use landfall_error_codes::{Code, ExitClass, cases};
+use landfall_error_codes::{Code, ExitClass, Runbook, cases};
+use landfall_handbook::Page;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,8 +15,8 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The operator's handbook.
-const OPERATE: &str = include_str!("../../../docs/OPERATE.md");
+/// Page of the handbook with all codes.
+const ERRORS: &str = "ERRORS";
 
 /// Maximum number of suggestions for an unknown code.
 const NEAREST: usize = 3;
@@ -41,8 +42,10 @@ pub(super) struct Explanation {
     cases: Vec<ExplainedCase>,
     /// Next step in all other cases.
     next: &'static str,
-    /// Section of the handbook about the code.
-    runbook: Option<Runbook>,
+    /// Page of the handbook about the code, as `landfall handbook` prints it.
+    page: &'static str,
+    /// Instructions of the handbook for the code.
+    runbook: Option<ShownRunbook>,
 }
 
 /// Case of a code.
@@ -54,12 +57,12 @@ struct ExplainedCase {
     next: &'static str,
 }
 
-/// Section of docs/OPERATE.md.
+/// Instructions of the handbook.
 #[derive(Serialize, JsonSchema)]
-struct Runbook {
-    /// Heading of the section.
+struct ShownRunbook {
+    /// Their heading.
     heading: &'static str,
-    /// Text of the section, in Markdown.
+    /// Their text, in Markdown.
     text: &'static str,
 }
 
@@ -102,7 +105,10 @@ fn nearest(digits: &str) -> Vec<Code> {
 
 fn explanation(code: Code) -> Explanation {
     let of_code = cases::ALL.iter().filter(|case| case.codes.contains(&code));
-    let runbook = code.runbook().and_then(|heading| Some(Runbook { heading, text: section(OPERATE, heading)? }));
+    let runbook = code.runbook().and_then(|Runbook { page, heading }| {
+        let text = section(Page::find(page)?.markdown(), heading)?;
+        Some(ShownRunbook { heading, text })
+    });
     Explanation {
         code: code.id,
         title: code.title,
@@ -112,6 +118,7 @@ fn explanation(code: Code) -> Explanation {
         meaning: cli::meaning(code.class),
         cases: of_code.map(|case| ExplainedCase { when: case.when, next: case.next }).collect(),
         next: code.fix,
+        page: code.runbook().map_or(ERRORS, |runbook| runbook.page),
         runbook,
     }
 }
@@ -135,14 +142,16 @@ fn section<'a>(document: &'a str, heading: &str) -> Option<&'a str> {
 }
 
 fn text(explanation: &Explanation) -> String {
-    let Explanation { code, title, area, exit_code, meaning, cases, next, runbook, .. } = explanation;
-    let mut text = format!("{code}: {title}\n\narea       {area}\nexit code  {exit_code}: {meaning}\n");
+    let Explanation { code, title, area, exit_code, meaning, cases, next, page, runbook, .. } = explanation;
+    let mut text = format!(
+        "{code}: {title}\n\narea       {area}\nexit code  {exit_code}: {meaning}\nhandbook   landfall handbook {page}\n"
+    );
     for ExplainedCase { when, next } in cases {
         let _infallible = write!(text, "\nif {when}:\n  {next}\n");
     }
     let otherwise = if cases.is_empty() { "what to do" } else { "otherwise" };
     let _infallible = write!(text, "\n{otherwise}:\n  {next}\n");
-    if let Some(Runbook { heading, text: section }) = runbook {
+    if let Some(ShownRunbook { heading, text: section }) = runbook {
         let _infallible = write!(text, "\nfrom the handbook, *{heading}*:\n\n{section}\n");
     }
     text
@@ -178,6 +187,7 @@ mod tests {
             assert!(text.contains(code.title) && text.contains(code.fix), "{text}");
             assert!(!explanation.area.is_empty() && !explanation.meaning.is_empty(), "{text}");
             assert_eq!(explanation.runbook.is_some(), code.runbook().is_some(), "{text}");
+            assert!(Page::find(explanation.page).is_some(), "{text}");
         }
         insta::assert_snapshot!(text(&explanation(codes::ROLLBACK_NOWHERE)));
         insta::assert_snapshot!(text(&explanation(codes::CLOCK_WRONG)));

@@ -1,25 +1,16 @@
-//! Help files below `/usr/local/share` of a host with a site: manual pages, completions, and the handbooks for
-//! engineers and customers. An install writes them, an upgrade replaces them, and an uninstall removes them.
+//! Help files below `/usr/local/share` of a host with a site: manual pages, completions, and the handbook. An install
+//! writes them, an upgrade replaces them, and an uninstall removes them.
 
 use std::path::Path;
 
 use clap_complete::Shell;
 use landfall_media::durable;
 
-use super::{completions, errors, manuals};
+use super::{completions, handbook, manuals};
 use crate::failure::Failure;
 
-/// Handbooks for a site.
-const HANDBOOKS: [(&str, &str); 8] = [
-    ("OPERATE.md", include_str!("../../../docs/OPERATE.md")),
-    ("TROUBLE.md", include_str!("../../../docs/TROUBLE.md")),
-    ("CONSOLE.md", include_str!("../../../docs/CONSOLE.md")),
-    ("GPU.md", include_str!("../../../docs/GPU.md")),
-    ("JSON.md", include_str!("../../../docs/JSON.md")),
-    ("MODELS.md", include_str!("../../../docs/MODELS.md")),
-    ("VARIABLES.md", include_str!("../../../docs/VARIABLES.md")),
-    ("GLOSSARY.md", include_str!("../../../docs/GLOSSARY.md")),
-];
+/// Folder of the handbook, whose first page is `index.html`.
+const HANDBOOK: &str = "doc/landfall";
 
 /// Path of the completions for each shell.
 const COMPLETIONS: [(Shell, &str); 3] = [
@@ -35,10 +26,10 @@ pub(super) fn write(folder: &Path) -> Result<(), Failure> {
         path.parent().map_or(Ok(()), durable::create_folder)?;
         durable::write_file(&path, &bytes, 0o644)?;
     }
-    Ok(())
+    handbook::write(&folder.join(HANDBOOK))
 }
 
-/// All files, by path.
+/// All files outside the handbook, by path.
 fn all() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = manuals::pages()?;
     for (name, _) in &mut files {
@@ -46,10 +37,6 @@ fn all() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     }
     for (shell, path) in COMPLETIONS {
         files.push((path.to_owned(), completions::script(shell).into_bytes()));
-    }
-    let handbooks = HANDBOOKS.map(|(name, text)| (name, text.to_owned()));
-    for (name, text) in handbooks.into_iter().chain([("ERRORS.md", errors::document())]) {
-        files.push((format!("doc/landfall/{name}"), text.into_bytes()));
     }
     Ok(files)
 }
@@ -67,22 +54,7 @@ mod tests {
         for (_, path) in COMPLETIONS {
             assert!(read(path).contains("doctor"), "{path}");
         }
-        assert!(read("doc/landfall/OPERATE.md").contains("landfall doctor"));
-        assert!(read("doc/landfall/ERRORS.md").contains("LF4041"));
-    }
-
-    /// Links between handbooks work on the host.
-    #[test]
-    fn handbook_links_resolve() {
-        let names: Vec<String> = all().unwrap().into_iter().map(|(name, _)| name).collect();
-        for (name, text) in HANDBOOKS {
-            let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-            let is_page = |link: &str| Path::new(link).extension().is_some_and(|extension| extension == "md");
-            let missing: Vec<_> = links
-                .filter(|link| is_page(link) && !link.contains('/') && !["VENDOR.md", "FORMAT.md"].contains(link))
-                .filter(|link| !names.iter().any(|name| *name == format!("doc/landfall/{link}")))
-                .collect();
-            assert!(missing.is_empty(), "{name}: {missing:?}");
-        }
+        assert!(read("doc/landfall/index.html").contains("<main>"));
+        assert!(read("doc/landfall/ERRORS.html").contains("LF4041"));
     }
 }

@@ -18,6 +18,7 @@ mod events;
 mod explain;
 mod facts;
 mod found_images;
+mod handbook;
 mod help_files;
 mod history;
 mod host_api;
@@ -40,6 +41,7 @@ mod prove;
 mod provenance;
 mod releases;
 mod replaced_data;
+mod resolved_change;
 mod restore;
 mod resume;
 mod sbom;
@@ -104,6 +106,7 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Schemas(arguments) => schemas::run(&arguments, printer),
         Command::Errors(arguments) => errors::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Handbook(arguments) => handbook::run(&arguments, printer),
         Command::Version => version::run(printer),
         Command::Plan(arguments) => plan::run(arguments, printer),
         Command::Install(arguments) => install::run(arguments, printer),

@@ -1,9 +1,8 @@
 //! `landfall releases`: shows the installed release, and the target of a rollback.
 
-use landfall_inventory::diff::{BundleDiff, Changes, ImageChange, ImageState, Names};
-use landfall_lifecycle::operations::{KeptReleaseStatus, OperationError, Operations, TrustedRelease};
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_documents::releases::{ImageChange, KeptReleaseStatus, ReleaseDifference, ReleaseList};
+use landfall_inventory::diff::BundleDiff;
+use landfall_lifecycle::operations::{OperationError, Operations, TrustedRelease};
 
 use super::diff::between;
 use super::site::operations_of_root;
@@ -12,57 +11,28 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Releases that a site keeps.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ReleaseList {
-    /// Releases, the installed one first.
-    releases: Vec<KeptReleaseStatus>,
-    /// Difference between the two kept releases; absent if the site keeps one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    difference: Option<ReleaseDifference>,
-}
-
-/// Difference between two releases.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct ReleaseDifference {
-    /// Earlier version.
-    from: String,
-    /// Later version.
-    to: String,
-    /// Components, by name; a changed one has objects that differ.
-    components: Names,
-    /// Images, by repository.
-    images: Changes<ImageState, ImageChange>,
-}
-
-impl ReleaseDifference {
-    /// Compares two heads; `None` unless both can be read.
-    fn of(heads: &[TrustedRelease]) -> Option<Self> {
-        let mut heads: Vec<&TrustedRelease> = heads.iter().collect();
-        heads.sort_by_key(|head| head.release.counter);
-        let [earlier, later] = heads[..] else { return None };
-        match between(&earlier.verified, &later.verified) {
-            Ok(BundleDiff { components, images, .. }) => {
-                let [from, to] = [earlier, later].map(|head| head.release.version.clone());
-                Some(Self { from, to, components, images })
-            }
-            Err(failure) => {
-                tracing::warn!(what = failure.what(), "the releases that the site keeps cannot be compared");
-                None
-            }
+/// Compares two heads; `None` unless both can be read.
+fn release_difference(heads: &[TrustedRelease]) -> Option<ReleaseDifference> {
+    let mut heads: Vec<&TrustedRelease> = heads.iter().collect();
+    heads.sort_by_key(|head| head.release.counter);
+    let [earlier, later] = heads[..] else { return None };
+    match between(&earlier.verified, &later.verified) {
+        Ok(BundleDiff { components, images, .. }) => {
+            let [from, to] = [earlier, later].map(|head| head.release.version.clone());
+            Some(ReleaseDifference { from, to, components, images })
+        }
+        Err(failure) => {
+            tracing::warn!(what = failure.what(), "the releases that the site keeps cannot be compared");
+            None
         }
     }
 }
 
-impl ReleaseList {
-    /// Reads the releases of this host.
-    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        let (releases, heads): (Vec<_>, Vec<_>) = operations.kept_releases()?.into_iter().unzip();
-        let heads: Vec<TrustedRelease> = heads.into_iter().flatten().collect();
-        Ok(Self { releases, difference: ReleaseDifference::of(&heads) })
-    }
+/// Reads the releases of this host.
+pub(crate) fn release_list(operations: &Operations) -> Result<ReleaseList, Failure> {
+    let (releases, heads): (Vec<_>, Vec<_>) = operations.kept_releases()?.into_iter().unzip();
+    let heads: Vec<TrustedRelease> = heads.into_iter().flatten().collect();
+    Ok(ReleaseList { releases, difference: release_difference(&heads) })
 }
 
 impl Document for ReleaseList {
@@ -71,7 +41,7 @@ impl Document for ReleaseList {
 
 /// Prints the list.
 pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(), Failure> {
-    let list = ReleaseList::of(&operations_of_root(printer)?)?;
+    let list = release_list(&operations_of_root(printer)?)?;
     if list.releases.is_empty() {
         return Err(OperationError::NotInstalled.into());
     }
@@ -124,6 +94,7 @@ fn notes(notes: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use landfall_bundle_spec::Sha256;
+    use landfall_documents::releases::{Changes, ImageState, Names};
 
     use super::*;
 

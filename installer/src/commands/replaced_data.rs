@@ -1,7 +1,8 @@
 //! `landfall replaced-data`: lists or removes data that undone changes found in volumes and kept.
 
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_lifecycle::operations::RemovedReplacedData;
-use landfall_lifecycle::replaced_data::ReplacedData;
+use landfall_lifecycle::replaced_data;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -47,7 +48,7 @@ fn remove(arguments: ReplacedDataRemoveArguments, printer: Printer) -> Result<()
     let ReplacedDataRemoveArguments { name, confirm } = arguments;
     let operations = operations_of_root(printer)?;
     let replaced = operations.find_replaced_data(&name)?;
-    let loss = format!("{replaced}, and will be lost");
+    let loss = format!("{}, and will be lost", replaced_data::text(&replaced));
     let confirmation = site_named(confirm, &operations, &loss, printer)?;
     logging::keep(&operations.paths.logs(), "replaced-data");
     let removed = operations.remove_replaced_data(&name, &confirmation)?;
@@ -59,7 +60,7 @@ fn text(replaced: &[ReplacedData]) -> String {
     if replaced.is_empty() {
         return "no undone change has kept data on this machine".to_owned();
     }
-    let lines = replaced.iter().map(|replaced| format!("{}: {replaced}", replaced.name));
+    let lines = replaced.iter().map(|replaced| format!("{}: {}", replaced.name, replaced_data::text(replaced)));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use indicatif::HumanBytes;
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{
-    BackupSummary, OverwrittenStream, PreparedRestore, RestoreOutcome, RestoreRequest, RestoredData,
+    OverwrittenStream, PreparedRestore, RestoreOutcome, RestoreRequest, RestoredData,
 };
 use landfall_lifecycle::plan::upgrade::Outlook;
 use landfall_lifecycle::room::FilesystemPeak;
@@ -71,7 +72,7 @@ impl<'a> RestoreDryRun<'a> {
 }
 
 /// Converts the arguments to a request.
-pub(super) fn request_of(selection: &RestoreSelection) -> RestoreRequest {
+fn request_of(selection: &RestoreSelection) -> RestoreRequest {
     let RestoreSelection { backup, at, components } = selection;
     RestoreRequest { backup: backup.clone(), at: *at, components: components.clone() }
 }

@@ -1,14 +1,20 @@
 //! `landfall schemas`: writes docs/schemas, the JSON Schemas of all documents that commands print with `--json`.
 
 use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests, LockUpdate};
+use landfall_documents::backups::BackupList;
+use landfall_documents::history::OperationHistory;
+use landfall_documents::license::{LicenseReport, UsageStatus};
+use landfall_documents::releases::ReleaseList;
+use landfall_documents::settings::SiteSettings;
+use landfall_documents::status::StatusReport;
 use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     AbortOutcome, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, ConfigureOutcome,
     ConfirmedDate, CopiedBackups, Diagnosis, DrillReports, ExportedObjects, ExportedStream, ForgottenBackups,
-    InstallOutcome, LicenseReport, NewKey, OperationDetails, PreflightReport, ProbeReport, ProofReport, RecoveryKey,
+    InstallOutcome, NewKey, OperationDetails, PreflightReport, ProbeReport, ProofReport, RecoveryKey,
     RemovedReplacedData, RepairedBackups, RestoreOutcome, ResumeOutcome, SavedLogs, ScheduledBackups, SiteEvents,
-    SiteSettings, SiteUse, SiteVerification, StatusReport, TakenIn, UninstallOutcome, UpgradeOutcome, UsageStatus,
+    SiteUse, SiteVerification, TakenIn, UninstallOutcome, UpgradeOutcome,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -19,8 +25,8 @@ use serde_json::Value;
 
 use super::trust::{TrustImport, change, revoke, show, sign};
 use super::{
-    approvals, audit, backup, build, carry, configure, console, diff, errors, explain, history, inspect, key, license,
-    manuals, models, plan, provenance, releases, replaced_data, restore, stage, upgrade, verify, version,
+    approvals, audit, build, carry, configure, console, diff, errors, explain, handbook, inspect, key, license, manuals,
+    models, plan, provenance, replaced_data, restore, stage, upgrade, verify, version,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -43,7 +49,7 @@ impl Document for WrittenSchemas {
 fn all() -> Vec<(&'static str, Value)> {
     let mut all = vec![
         schema_of::<AbortOutcome>(),
-        schema_of::<releases::ReleaseList>(),
+        schema_of::<ReleaseList>(),
         schema_of::<build::BuiltBundle>(),
         schema_of::<ConfigureOutcome>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
@@ -55,9 +61,12 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<SiteEvents>(),
         schema_of::<errors::ErrorList>(),
         schema_of::<explain::Explanation>(),
+        schema_of::<handbook::Contents>(),
+        schema_of::<handbook::PrintedPage>(),
+        schema_of::<handbook::WrittenHandbook>(),
         schema_of::<version::Version>(),
         schema_of::<Facts>(),
-        schema_of::<history::OperationHistory>(),
+        schema_of::<OperationHistory>(),
         schema_of::<OperationDetails>(),
         schema_of::<inspect::Inspection>(),
         schema_of::<InstallOutcome>(),
@@ -114,7 +123,7 @@ fn of_backups() -> Vec<(&'static str, Value)> {
         schema_of::<BackupCheckReport>(),
         schema_of::<RepairedBackups>(),
         schema_of::<ForgottenBackups>(),
-        schema_of::<backup::BackupList>(),
+        schema_of::<BackupList>(),
         schema_of::<DrillReports>(),
         schema_of::<ExportedObjects>(),
         schema_of::<ExportedStream>(),

@@ -1,7 +1,7 @@
 //! `landfall settings`: shows which values of the release the site has set.
 
+use landfall_documents::settings::{SecretSetting, SecretState, Setting, SiteSettings};
 use landfall_error_codes::codes;
-use landfall_lifecycle::operations::{SecretSetting, SecretState, Setting, SiteSettings};
 
 use super::site::operations_of_root;
 use crate::document::Document;
@@ -43,6 +43,7 @@ fn secret_row(secret: &SecretSetting) -> [String; 4] {
             let reason = shown::paragraph(reason.as_deref().unwrap_or("its file cannot be used"));
             format!("given{number}, but {reason} [{}]", codes::SITE_SECRET_FILE.id)
         }
+        SecretState::Unknown => "in a state that this version does not know".to_owned(),
     };
     [format!("secrets.{name}"), state, component.clone(), meaning.clone()]
 }

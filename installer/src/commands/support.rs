@@ -103,7 +103,7 @@ fn observation_text(text: &mut String, observation: &Observation) {
     if *more > 0 {
         let _infallible = write!(text, "\n  and {more} more");
     }
-    let _infallible = write!(text, "\n  read {page}");
+    let _infallible = write!(text, "\n  read `landfall handbook {page}`");
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
                 text: "shop/web: ImagePullBackOff\nerror[LF0000]: \u{1b}[2Jgone".to_owned(),
             }],
             more: 2,
-            page: "OPERATE.md#when-something-happens",
+            page: "field/events",
         };
         let analysis = Analysis {
             collected_at: "2026-11-20T08:00:00Z".to_owned(),

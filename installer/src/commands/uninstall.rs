@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::{DataWish, Operations, UninstallOutcome};
+use landfall_lifecycle::operations::{DataDisposal, Operations, UninstallOutcome};
 
 use super::confirmation::site_named;
 use super::site::operations_of_root;
@@ -20,20 +20,20 @@ impl Document for UninstallOutcome {
 /// Removes everything, or everything except data.
 pub(crate) fn run(arguments: UninstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let wish = wish(arguments, &operations, printer)?;
+    let request = wish(arguments, &operations, printer)?;
     logging::keep(&operations.paths.logs(), "uninstall");
-    let uninstalled = operations.uninstall(&wish)?;
+    let uninstalled = operations.uninstall(&request)?;
     printer.report(&uninstalled, summary)?;
     Ok(())
 }
 
-fn wish(arguments: UninstallArguments, operations: &Operations, printer: Printer) -> Result<DataWish, Failure> {
+fn wish(arguments: UninstallArguments, operations: &Operations, printer: Printer) -> Result<DataDisposal, Failure> {
     if !arguments.delete_data {
-        return Ok(DataWish::Keep);
+        return Ok(DataDisposal::Keep);
     }
     let loss = "all volumes, generated secrets and backups of this site will be deleted";
     let confirmation = site_named(arguments.confirm, operations, loss, printer)?;
-    Ok(DataWish::Delete { confirmation })
+    Ok(DataDisposal::Delete { confirmation })
 }
 
 /// Text after an uninstall.

@@ -4,14 +4,16 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{
-    AbortOutcome, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeOutcome, UpgradeRequest,
+    AbortOutcome, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeOutcome, UpgradeRequest,
 };
 use landfall_lifecycle::plan::configure::SettingChange;
 use landfall_lifecycle::plan::upgrade::{
     CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
 };
+use landfall_lifecycle::replaced_data;
 use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
 use landfall_release_document::notes_title;
@@ -152,7 +154,7 @@ pub(super) fn abort(printer: Printer) -> Result<(), Failure> {
 fn abort_text(aborted: &AbortOutcome) -> String {
     let mut text = format!("the change was undone: {} is as it was before", aborted.release);
     for replaced in &aborted.replaced_data {
-        let _infallible = write!(text, "\n  {}", replaced.note());
+        let _infallible = write!(text, "\n  {}", replaced_data::note(replaced));
     }
     text
 }

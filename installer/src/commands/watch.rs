@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use landfall_documents::status::StatusReport;
 use landfall_error_codes::codes;
-use landfall_lifecycle::operations::{Operations, StatusReport};
+use landfall_lifecycle::operations::Operations;
 
 use super::status;
 use crate::document;
@@ -72,7 +73,7 @@ fn screen(text: &str, rows: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::Verdict;
+    use landfall_documents::status::Verdict;
     use landfall_lifecycle::operations::status::sample::installed_status;
 
     use super::*;

@@ -39,7 +39,7 @@ pub struct Finding {
 /// The means of providing a missing item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Only a person can provide it.
+    /// Only a user can provide it.
     Person,
     /// Packages, which apt installs as root.
     Packages(BTreeSet<&'static str>),
@@ -56,7 +56,7 @@ impl Finding {
     }
 }
 
-/// Returns everything that this machine lacks for this work, in the order in which a person would provide it.
+/// Returns everything that this machine lacks for this work, in the order in which a user would provide it.
 pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
     let does = |work: Work| works.contains(&work);
     let assembles = does(Work::Parts) || does(Work::Machines) || does(Work::VirtualMachines);
@@ -139,7 +139,7 @@ fn rust(rust: Option<&Rust>, lints: bool) -> Vec<Finding> {
             format!("install Rust {} or newer with rustup: this one came without it", version_text(rust.wanted))
         };
         let what = format!("Rust {} or newer: this one is {}", version_text(rust.wanted), version_text(rust.version));
-        // Other gaps of this toolchain do not matter, because another one replaces it.
+        // Anything else that this toolchain lacks does not matter, because another one replaces it.
         return vec![Finding::of_a_person(what, &[&help])];
     }
     let mut found = Vec::new();
@@ -197,7 +197,7 @@ fn debian_packages(facts: &Facts, assembles: bool) -> Vec<Finding> {
     found
 }
 
-/// Returns true if Ubuntu has this package only in another form than Debian.
+/// Returns true if Ubuntu has this package only in a form that differs from Debian's.
 fn is_foreign(facts: &Facts, package: &str) -> bool {
     facts.system.id == "ubuntu" && packages::BROWSER_OF_DEBIAN.contains(&package)
 }
@@ -275,7 +275,7 @@ fn kernel(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if !facts.has_loop_devices {
         found.push(Finding::of_a_person(
-            "loop devices: /dev/loop-control is not there, and test machines have disks of their own",
+            "loop devices: /dev/loop-control is missing, and test machines have their own disks",
             &["modprobe loop", "in a container: docker run --privileged --volume /dev:/dev …"],
         ));
     }

@@ -1,4 +1,4 @@
-//! A browser, with the actions of the person who uses it.
+//! A browser, with the actions of the user who uses it.
 #![expect(clippy::disallowed_methods, reason = "pictures of a test, which are taken again")]
 
 use std::path::PathBuf;
@@ -50,11 +50,11 @@ impl Looks {
     pub const DARK: Self = Self { is_dark: true, ..Self::LIGHT };
     /// A narrow window: 320 CSS pixels is the smallest width that WCAG requires.
     pub const PHONE: Self = Self { width: 320, height: 720, ..Self::LIGHT };
-    /// An A4 page less its margins, in CSS pixels. A user who prefers dark colors on the screen may print as well.
+    /// An A4 page less its margins, in CSS pixels. A user who prefers dark colors on the screen may also print.
     pub const PRINTED: Self = Self { is_printed: true, is_dark: true, width: 718, height: 1047 };
 }
 
-/// A browser with its own profile: it shares no cookies with another one.
+/// A browser with its own profile, which shares no cookies with others.
 pub struct Browser {
     /// Driver, for actions that have no method here.
     pub driver: WebDriver,
@@ -74,7 +74,7 @@ impl Browser {
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([own.as_str()]).collect();
         let wanted = json!({
             "browserName": "chrome",
-            // Stands for a person who compares the fingerprint and continues.
+            // Stands for a user who compares the fingerprint and continues.
             "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
@@ -187,7 +187,7 @@ impl Browser {
     /// Sets the window's size, the media type and the preferred colors.
     pub async fn look(&self, looks: Looks) -> Result<()> {
         let scheme = if looks.is_dark { "dark" } else { "light" };
-        // Without animation: colors that fade would be judged halfway.
+        // Animation is off: colors in mid-fade would be judged.
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::browser::Browser;
 
 /// Returns the browser's errors since the last call: script errors, violations of the content policy, failed loads, and
-/// requests to anywhere but the console. A refused form is no error: 403, or 502 if the host refused.
+/// requests to anywhere but the console. A refused form is not an error: 403, or 502 if the host refused.
 pub async fn faults(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in browser.driver.log("browser").await? {
@@ -66,7 +66,7 @@ pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> 
     Ok(violations.iter().map(|violation| format!("axe {}: {}", violation["id"], nodes(violation))).collect())
 }
 
-/// Returns the overflowing elements if the page is wider than the window, or a table than its container.
+/// Returns the overflowing elements if the page is wider than the window, or a table is wider than its container.
 pub async fn too_wide(browser: &Browser) -> Result<Option<String>> {
     let script = "const width = document.documentElement.clientWidth;
         const tables = \

@@ -1,4 +1,4 @@
-//! `ChromeDriver` in its own PID namespace, so that every Chromium it starts ends with it, however a test ends.
+//! `ChromeDriver` in its own PID namespace, so that every Chromium that it starts ends with it, however a test ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -30,17 +30,19 @@ impl Driver {
 
     /// Makes one attempt. Returns None if `ChromeDriver` ended without naming a port.
     fn try_to_start() -> Result<Option<Self>> {
-        let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--", "chromedriver", "--port=0"]);
+        // The kernel ends `unshare` with the thread that starts it, even if a signal ends the whole process.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+        command.args(["chromedriver", "--port=0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().context("cannot start ChromeDriver with unshare")?;
+        let mut child = command.spawn().context("cannot start ChromeDriver with setpriv")?;
         let output = child.stdout.take().context("ChromeDriver has no output")?;
         let mut lines = BufReader::new(output).lines().map_while(Result::ok);
         let port = lines.find_map(|line| {
             let (_, rest) = line.split_once("started successfully on port ")?;
             rest.trim_end_matches('.').parse::<u16>().ok()
         });
-        // Its further output must be read, or it blocks.
+        // Its remaining output must be read, or it blocks.
         std::thread::spawn(move || lines.for_each(drop));
         let driver = |port: u16| Self { child, address: format!("http://127.0.0.1:{port}") };
         Ok(port.map(driver))

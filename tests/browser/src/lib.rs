@@ -1,4 +1,4 @@
-//! A real browser for tests: headless Chromium, driven like a person drives it, with checks of its pages.
+//! A real browser for tests: headless Chromium, driven as by a user, with checks of its pages.
 
 mod browser;
 mod check;

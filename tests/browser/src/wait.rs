@@ -25,7 +25,7 @@ pub async fn until_within(patience: Duration, what: &str, mut holds: impl AsyncF
         };
         if Instant::now() >= end {
             let why = last.map(|error| format!(": {error:#}")).unwrap_or_default();
-            bail!("after {} s it does not hold that {what}{why}", patience.as_secs());
+            bail!("after {} s, this is still not true: {what}{why}", patience.as_secs());
         }
         tokio::time::sleep(POLL).await;
     }

@@ -27,7 +27,7 @@ struct ExcludedKind {
     reason: String,
 }
 
-/// A kind whose objects have generated names that their metadata does not show.
+/// A kind of objects with generated names that their metadata does not reveal.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GeneratedName {

@@ -63,7 +63,7 @@ fn every_rule_has_a_reason() {
 }
 
 #[test]
-fn sites_that_differ_by_chance_only_are_equal() {
+fn random_differences_are_ignored() {
     let mut other = site(12);
     other.push(json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "one", "namespace": "web"}}));
     other.reverse();
@@ -112,7 +112,7 @@ fn planted_differences_are_found() {
 }
 
 #[test]
-fn an_empty_map_of_annotations_equals_none() {
+fn empty_annotations_equal_missing_ones() {
     let endpoints = |annotations: Value| {
         let metadata = json!({"name": "front", "namespace": "web", "annotations": annotations});
         vec![json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata})]

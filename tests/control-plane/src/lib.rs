@@ -1,10 +1,6 @@
 //! A real API server with etcd and the controller manager, on loopback. It ends with the test.
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "a test ends where its control plane does not start"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails if its control plane does not start")]
 
 use std::fs::File;
 use std::net::TcpListener;

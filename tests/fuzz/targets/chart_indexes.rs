@@ -1,11 +1,11 @@
-//! `index.yaml` of a repository of charts, which other software writes: an offer is an address that Landfall takes, and
+//! `index.yaml` of a chart repository, which other software writes: an offer is an address that Landfall accepts, and
 //! nothing else.
 #![no_main]
 
-#[allow(dead_code, reason = "not every error has a place here")]
+#[allow(dead_code, reason = "some errors cannot occur here")]
 #[path = "../../../crates/builder/src/error.rs"]
 mod error;
-#[allow(dead_code, reason = "not every part of an address is asked for")]
+#[allow(dead_code, reason = "some parts of an address are not used here")]
 #[path = "../../../crates/builder/src/file_url.rs"]
 mod file_url;
 #[allow(dead_code, reason = "the target compares no digests")]

@@ -1,4 +1,5 @@
-//! Archives of charts: only plain files with plain names are taken, within the limits, whatever is in them.
+//! Archives of charts: only plain files with plain names are extracted, within the limits, whatever the archive
+//! contains.
 #![no_main]
 
 #[allow(dead_code, reason = "the target reads no folders")]
@@ -7,7 +8,7 @@ mod chart_files;
 #[allow(dead_code, reason = "the target names no layers")]
 #[path = "../../../crates/builder/src/compression.rs"]
 mod compression;
-#[allow(dead_code, reason = "not every error has a place here")]
+#[allow(dead_code, reason = "some errors cannot occur here")]
 #[path = "../../../crates/builder/src/error.rs"]
 mod error;
 #[allow(dead_code, reason = "the target names no files of artifacts")]

@@ -1,4 +1,4 @@
-//! Headers of programs that a node or a site is given.
+//! Headers of programs that a node or a site receives.
 #![no_main]
 
 #[path = "../../../crates/builder/src/executables/elf.rs"]

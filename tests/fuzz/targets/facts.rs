@@ -6,10 +6,10 @@ use landfall_release_document::{ReleaseDocument, Rule};
 use landfall_rules::{Inputs, ReleaseView, judge};
 use libfuzzer_sys::fuzz_target;
 
-/// A release without anything.
+/// An empty release.
 const RELEASE: &str = include_str!("release.json");
 
-/// What releases ask, over the lists and texts whose length the file decides.
+/// Typical rules of releases, over the lists and texts whose length the file determines.
 const REQUIRE: [&str; 3] = [
     "facts.cores >= 4 && facts.memoryBytes / 1073741824 >= 8",
     "facts.filesystems.exists(f, '/var/lib/landfall' in f.paths && f.freeBytes > 1) && facts.network.listeners.all(l, \

@@ -1,4 +1,4 @@
-//! What the program that reads GPU facts prints, as `landfall` reads it.
+//! The output of the program that reads GPU facts, as `landfall` reads it.
 #![no_main]
 
 use landfall_gpu_facts::GpuReport;

@@ -1,4 +1,4 @@
-//! The head of a bundle, as it comes from an unsigned stick: opened, verified, and walked piece by piece.
+//! The head of a bundle from an untrusted stick: opened, verified, and walked piece by piece.
 #![no_main]
 
 use landfall_bundle_spec::trust::TrustAnchor;

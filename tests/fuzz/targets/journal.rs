@@ -1,4 +1,4 @@
-//! A journal after whatever a disk did to it. What is valid must be a prefix of what was read.
+//! A journal after any damage by a disk. The valid part must be a prefix of what was read.
 #![no_main]
 
 use std::path::Path;

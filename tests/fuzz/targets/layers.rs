@@ -1,4 +1,4 @@
-//! Layers of images, compressed in every way that Landfall knows: what they unpack to is counted, whatever they are.
+//! Layers of images, compressed in every way that Landfall knows: their unpacked content is counted, whatever it is.
 #![no_main]
 
 #[allow(dead_code, reason = "the target names no archives")]
@@ -12,7 +12,7 @@ use std::io::Read as _;
 use compression::Compression;
 use libfuzzer_sys::fuzz_target;
 
-/// Most bytes that an input may unpack to here: a few kilobytes of gzip or Zstandard become gigabytes.
+/// Maximum bytes that an input may unpack to here: a few kilobytes of gzip or Zstandard can become gigabytes.
 const UNPACKED_BYTES: u64 = 16 << 20;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,5 +1,5 @@
-//! Licenses: files from a stick, descriptions that a vendor writes, records of usage and reports of it, and answers
-//! about a license that anyone on the way may have written.
+//! Licenses: files from a stick, descriptions that a vendor writes, records and reports of usage, and answers about a
+//! license. An attacker may have written them.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use libfuzzer_sys::fuzz_target;
 
 static VENDOR: LazyLock<Vendor> = LazyLock::new(|| Vendor::new(KeyKind::Ed25519).expect("a key"));
 
-/// A license file that anyone may have written, and its own roots as first trust.
+/// A license file that anyone may have written, with its own roots as the trust anchor.
 fn read(bytes: &[u8]) {
     let Ok(sealed) = SealedLicense::read("a.license", bytes) else { return };
     assert_eq!(sealed.bytes(), bytes, "a license has two spellings");
@@ -26,12 +26,12 @@ fn read(bytes: &[u8]) {
     assert!(sealed.verify(&VENDOR.anchor()).is_err(), "a license of another vendor is verified");
 }
 
-/// What can be described can be issued, verified and judged at any time.
+/// Any license that can be described can be issued, verified and judged at any time.
 fn issue(text: &str) {
     let Ok(terms) = describe("license.yaml", text, Timestamp::UNIX_EPOCH, 0) else { return };
     let mut unsigned = UnsignedLicense::new(&terms).expect("what was described can be issued");
     unsigned.sign(&VENDOR.key).expect("a signature");
-    // Terms of many names exceed what a file may have.
+    // Terms with many names exceed the maximum size of a file.
     let Ok(sealed) = unsigned.finish(std::slice::from_ref(&VENDOR.root), None) else { return };
     let license = sealed.verify(&VENDOR.anchor()).expect("what was issued is verified");
     assert_eq!(license.terms(), &terms);
@@ -51,7 +51,7 @@ fn use_up(bytes: &[u8]) {
     assert!(report.verify(&wanted).is_err(), "a report of another site is verified");
 }
 
-/// Bytes that come in place of an answer, and a kept answer on a disk that anyone may have written.
+/// Bytes in place of an answer, and a kept answer on a disk that anyone may have written.
 fn answer(bytes: &[u8]) {
     let question = Question { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
     let key = VENDOR.key.public();
@@ -66,7 +66,7 @@ fn answer(bytes: &[u8]) {
     }
 }
 
-/// What can be asked has an answer that is opened.
+/// Every valid question has an answer that can be opened.
 fn ask(text: &str) {
     let Ok(subject) = Subject::named("feature", text) else { return };
     let question = Question { subject, nonce: Nonce([7; 16]) };

@@ -1,8 +1,8 @@
 //! Manifests, indexes and configurations of images, as a registry sends them.
 #![no_main]
 
-// The file and not its crate, which would bring all of HTTP and TLS along, to be built for libFuzzer.
-#[allow(dead_code, reason = "not everything in it reads bytes")]
+// The file rather than its crate, because the crate would bring HTTP and TLS into the build for libFuzzer.
+#[allow(dead_code, reason = "the target uses only what reads bytes")]
 #[path = "../../../crates/builder/src/manifest.rs"]
 mod manifest;
 

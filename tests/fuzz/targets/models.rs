@@ -12,7 +12,7 @@ fn hosts() -> [Host; 2] {
     [Host::of(8, 1 << 36, Some(&report)), Host::of(1, 0, None)]
 }
 
-/// Nothing that was read makes the fit overflow, and what was read can be written.
+/// No document that was read makes the fit overflow, and each can be written again.
 fn check(document: &ModelsDocument) {
     let again = document.to_bytes().expect("a document that was read can be written");
     assert_eq!(&ModelsDocument::read(&again).expect("a document that was written can be read"), document);

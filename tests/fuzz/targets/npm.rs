@@ -1,4 +1,4 @@
-//! Tarballs of npm packages, as their publishers make them; the list of a registry; and what clients send to one.
+//! Tarballs of npm packages, as published; the list of a registry; and clients' requests to one.
 #![no_main]
 
 use landfall_bundle_spec::Sha256;

@@ -1,8 +1,8 @@
-//! What names the packages of a set: files of requirements, locks of Python projects, pages of package indexes, and
+//! Files that name the packages of a set: requirements files, locks of Python projects, pages of package indexes, and
 //! `package-lock.json`. Other software writes them.
 #![no_main]
 
-#[allow(dead_code, reason = "not every error has a place here")]
+#[allow(dead_code, reason = "some errors cannot occur here")]
 #[path = "../../../crates/builder/src/error.rs"]
 mod error;
 #[allow(dead_code, reason = "nothing is fetched")]
@@ -14,7 +14,7 @@ mod fetch {
         pub base: url::Url,
     }
 }
-#[allow(dead_code, reason = "not every part of an address is asked for")]
+#[allow(dead_code, reason = "some parts of an address are not used here")]
 #[path = "../../../crates/builder/src/file_url.rs"]
 mod file_url;
 #[allow(dead_code, unused_imports, reason = "no lock is read here")]
@@ -39,7 +39,7 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| Target::new("3.12", "manylinu
 
 static TAGS: LazyLock<Tags> = LazyLock::new(|| Tags::of(&TARGET));
 
-/// A file that requires what the seeds list.
+/// A file that requires the packages that the seeds list.
 const REQUIREMENTS: &str =
     "small==1.0 --hash=sha256:0707070707070707070707070707070707070707070707070707070707070707\n";
 
@@ -66,7 +66,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(wheel) = choose(&wanted[0], &page.files, &TARGET, &TAGS) else { continue };
         assert!(!wheel.file_name.contains(['/', '\\', '\0']) && wheel.file_name.ends_with(".whl"));
         if let Ok(url) = page.url(wheel) {
-            let again: FileUrl = url.to_string().parse().expect("what is pinned is an address of a file");
+            let again: FileUrl = url.to_string().parse().expect("a pinned address names a file");
             assert_eq!(again, url);
         }
     }

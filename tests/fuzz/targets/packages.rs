@@ -1,4 +1,4 @@
-//! Package databases of images, as upstream's layers have them, and the document in which a head lists what they say.
+//! Package databases of images, as in upstream's layers, and the document in which a head lists their packages.
 #![no_main]
 
 use landfall_inventory::read::{Found, Source, read};

@@ -1,5 +1,5 @@
-//! Provenance that anyone may have written beside a bundle, attestations that anyone may have attached to an image, and
-//! statements of any form that the right key signed.
+//! Untrusted provenance next to a bundle, untrusted attestations of an image, and statements of any form signed by the
+//! right key.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,11 +1,11 @@
-//! Rules of a hostile release: whatever an expression says, it comes to an outcome in bounded time and memory.
+//! Rules of a hostile release: every expression has an outcome in bounded time and memory.
 #![no_main]
 
 use landfall_release_document::{ReleaseDocument, Rule};
 use landfall_rules::{Inputs, ReleaseView, check, judge};
 use libfuzzer_sys::fuzz_target;
 
-/// A release without anything.
+/// An empty release.
 const RELEASE: &str = include_str!("release.json");
 
 fuzz_target!(|bytes: &[u8]| {

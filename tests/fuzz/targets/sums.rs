@@ -1,4 +1,4 @@
-//! `SHA256SUMS` of a stick that other software wrote to. Lines of other files stay as they are, in their order.
+//! `SHA256SUMS` of a stick that other software wrote to. Lines of other files keep their content and order.
 #![no_main]
 
 use landfall_media::parts::sums::without;
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     for line in kept.split_inclusive(|byte| *byte == b'\n') {
         assert!(lines.any(|other| other == line), "a line was changed or moved");
     }
-    // What is written for a file is found again, whatever precedes it.
+    // A line written for a file is found again, whatever precedes it.
     let own = format!("{}  {}\n", "0".repeat(64), NAMES[0]);
     assert_eq!(without([&kept[..], own.as_bytes()].concat(), &NAMES), kept, "a line of its own was left");
 });

@@ -1,4 +1,4 @@
-//! The first bytes of a device that someone connects: they say which filesystem it has, if it is one that is mounted.
+//! The first bytes of a device that a user connects: they determine its filesystem, if Landfall mounts that.
 #![no_main]
 
 #[allow(dead_code, reason = "the target opens no device")]
@@ -14,8 +14,8 @@ use medium::medium_id;
 fuzz_target!(|bytes: &[u8]| {
     let Some(found) = Filesystem::parse(bytes) else { return };
     assert!(!found.id.is_empty() && !found.kind.name().is_empty());
-    // What follows the places that are read changes nothing.
+    // Bytes beyond those that are read change nothing.
     let longer = [bytes, &[0; 512]].concat();
     let again = Filesystem::parse(&longer).expect("what is known stays known with more bytes");
-    assert_eq!(again, found, "bytes behind the end changed it");
+    assert_eq!(again, found, "bytes after the end changed it");
 });

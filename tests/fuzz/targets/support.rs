@@ -1,5 +1,5 @@
-//! Support bundles that anyone may have made: the archive, compressed and plain, and the analysis of what is in one.
-//! And the documents beside one on a stick.
+//! Untrusted support bundles: the archive, compressed and plain, and the analysis of its contents. Also the documents
+//! next to one on a stick.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use landfall_support::carry::{CarryError, CarryManifest, SiteInventory};
 use landfall_support::{Index, Redaction, analyze};
 use libfuzzer_sys::fuzz_target;
 
-/// What the analysis reads.
+/// The data that the analysis reads.
 const ANALYZED: [&str; 6] = [
     "status.json",
     "facts.json",
@@ -33,7 +33,7 @@ fn read(bytes: &[u8]) {
     analyze::analyze(&contents);
 }
 
-/// A whole bundle whose every file has these bytes.
+/// A complete bundle in which every file has these bytes.
 fn whole(bytes: &[u8]) -> Contents {
     let redaction = Redaction { known_values: 0, unknown: Vec::new() };
     let index = Index {
@@ -48,7 +48,7 @@ fn whole(bytes: &[u8]) -> Contents {
     Contents { index, files }
 }
 
-/// Without keys, no manifest is verified. One that was read is written as it was.
+/// Without keys, no manifest is verified. A manifest that was read is written back unchanged.
 fn carried(bytes: &[u8]) {
     if let Ok(manifest) = CarryManifest::read("carry.json", bytes) {
         assert!(matches!(manifest.verify(&[]), Err(CarryError::Signature)), "no key signed it");
@@ -61,7 +61,7 @@ fn carried(bytes: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
     carried(bytes);
-    // libFuzzer finds no checksum of gzip.
+    // libFuzzer cannot guess gzip checksums, so the bytes are compressed here.
     let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
     compressed.write_all(bytes).expect("memory");
     read(&compressed.finish().expect("memory"));

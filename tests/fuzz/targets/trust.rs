@@ -1,4 +1,4 @@
-//! Root documents, revocations and detached signatures. What is read must be written again as it was.
+//! Root documents, revocations and detached signatures. Any document that was read must be written back unchanged.
 #![no_main]
 
 use landfall_bundle_spec::trust::{Revocation, Root, SignatureFile};

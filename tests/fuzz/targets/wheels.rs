@@ -1,4 +1,4 @@
-//! Wheels, as their publishers make them; the list of a package index; and what clients send to one.
+//! Wheels, as published; the list of a package index; and clients' requests to one.
 #![no_main]
 
 use landfall_bundle_spec::Sha256;

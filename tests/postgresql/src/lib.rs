@@ -133,7 +133,7 @@ fn programs() -> Result<PathBuf> {
     Ok(Path::new(PROGRAMS).join(versions.max().with_context(missing)?.to_string()).join("bin"))
 }
 
-/// Returns a command for a program in a folder. If run as root, the program runs as [`NOBODY`].
+/// Returns a command for a program in a folder. As root, the program runs as [`NOBODY`].
 fn program(name: &str, folder: &Path) -> Result<Command> {
     let mut command = Command::new(programs()?.join(name));
     command.current_dir(folder).stdin(Stdio::null());

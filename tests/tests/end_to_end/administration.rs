@@ -5,7 +5,7 @@ use landfall_xtask::site::{Machine, Output};
 
 use super::engineer::Engineer;
 
-/// Runs a line, and fails unless it ends with this code.
+/// Runs a line, and fails unless it exits with this code.
 fn ends_with(machine: &Machine, line: &str, code: i32) -> Result<Output> {
     let output = machine.try_run(line)?;
     let said = format!("{}{}", output.stdout, output.stderr);
@@ -28,7 +28,7 @@ fn expect_kubectl(machine: &Machine) -> Result<()> {
     ends_with(machine, "landfall kubectl --namespace postgres exec postgres-0 -- sh -c 'exit 7'", 7)?;
     let watch =
         "landfall kubectl get pods --all-namespaces --watch > /dev/null & sleep 2; cat /proc/$!/comm; kill $!; wait $!";
-    // kubectl catches the signal and ends with 1; a wrapping program would have ended by the signal.
+    // kubectl catches the signal and exits with 1; a wrapper would have been killed by the signal.
     let ended = ends_with(machine, watch, 1)?;
     ensure!(ended.stdout.trim() == "kubectl", "what ran was {:?}", ended.stdout);
     Ok(())
@@ -40,7 +40,7 @@ fn expect_logs(machine: &Machine) -> Result<()> {
     ensure!(!logged.is_empty() && logged.lines().all(is_of_the_pod), "the logs of postgres are {logged}");
     let followed = ends_with(machine, "timeout 10 landfall logs postgres --follow --since 1h", 124)?.stdout;
     ensure!(followed.lines().any(is_of_the_pod), "nothing was followed: {followed}");
-    // A pod is replaced meanwhile: the new one is reported, and its lines follow.
+    // A pod is replaced in the meantime: the new one is reported, and its lines follow.
     let replaced = "(sleep 5; landfall kubectl --namespace postgres delete pod postgres-0) > /dev/null & \
                     timeout 90 landfall logs postgres --follow --since 1s; wait";
     let followed = machine.try_run(replaced)?;

@@ -22,14 +22,14 @@ use super::{console, delta, differences, handbook, journal, saved_data};
 /// Time limit for an upgrade that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
-/// Time limit until a change of the console waits for the host's approval.
+/// Time limit until a change from the console waits for the host's approval.
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Pages of the handbook.
-const UPGRADE: &str = "## Upgrade\n";
-const ROLLBACK: &str = "## Return to the release before\n";
+const UPGRADE: &str = "operate/upgrade";
+const ROLLBACK: &str = "operate/rollback";
 
-/// Replacement of the stick in the page about upgrades by the one with the next release.
+/// Replacement, in the page about upgrades, of the stick by the one with the next release.
 const OTHER_STICK: (&str, &str) = (STICK, NEXT);
 
 /// Memory that the site sets for its database, which is not the default of any release.
@@ -40,7 +40,7 @@ const CONTENT: &str = "cd /var/lib/landfall && find registry/docker files releas
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
+fn site_upgrades_and_rolls_back() -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine("e2e-upgrade")?;
     let engineer = Engineer::at(&machine);
@@ -55,7 +55,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     let second = content(engineer)?;
     let line = bulletin::last_acknowledged(&machine)?;
     goes_back_by_itself(engineer)?;
-    ensure!(content(engineer)? == second, "an upgrade that went back left or lost content");
+    ensure!(content(engineer)? == second, "an upgrade that was undone left or lost content");
     canary_goes_back(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade whose canary failed left or lost content");
     goes_back_on_request(engineer)?;
@@ -63,8 +63,8 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     let line = bulletin::expect_kept(&machine, line)?;
 
     comes_and_goes(engineer, line)?;
-    ensure!(content(engineer)? == second, "going to and fro left or lost content");
-    ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
+    ensure!(content(engineer)? == second, "an upgrade and a rollback left or lost content");
+    ensure!(first.iter().all(|file| second.contains(file)), "content of the previous release is gone");
     note_server_versions()?;
     let kept = writer::acknowledgments(&machine)?.expect_kept(&machine)?;
     printer::note(format!("proved: {kept} rows were acknowledged in the meantime, and none is missing"));
@@ -87,8 +87,8 @@ fn note_server_versions() -> Result<()> {
     Ok(())
 }
 
-/// Rolls back to the previous release, with the data that the later one had removed, and upgrades again. Then the later
-/// release has the lines up to this one.
+/// Rolls back to the previous release, with the data that the later one had removed, and upgrades again. After that,
+/// the later release has the lines up to this one.
 fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
     let machine = engineer.machine();
     let [dry_run, rollback, keep, _restore] = handbook::arguments(ROLLBACK, &[])?;
@@ -131,7 +131,7 @@ fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Re
     }
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
     ensure!(!journals.contains("rollback"), "a journal was begun: {journals}");
-    ensure!(schema(engineer)? == "schema_version", "a refused rollback has changed data");
+    ensure!(schema(engineer)? == "schema_version", "a refused rollback changed data");
     expect_release(engineer, "1.1.0")
 }
 
@@ -261,7 +261,7 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let versions: Vec<_> = releases["releases"].as_array().into_iter().flatten().map(|one| &one["version"]).collect();
     ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
     expect_history(engineer)?;
-    // Only the version that made a backup is known to read it.
+    // Only the version that made a backup is known to be able to read it.
     engineer.landfall(&["restore", "--confirm", "any"])?.expect_refusal(
         "restore without a fitting backup",
         "LF4609",
@@ -344,7 +344,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("an upgrade that went back")?;
     expect_release(engineer, "1.1.0")?;
-    // The content of the changed volume is kept and listed until a person removes it.
+    // The content of the changed volume is kept and listed until a user removes it.
     let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
     let status = engineer.status()?;
     ensure!(listed["replacedData"] == status["replacedData"], "{listed} {}", status["replacedData"]);
@@ -354,7 +354,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A person undoes an unfinished upgrade.
+/// A user undoes an unfinished upgrade.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let run = format!("{STICK}/landfall upgrade {BROKEN}");
@@ -378,8 +378,8 @@ fn sets_memory(engineer: Engineer<'_>) -> Result<()> {
     differences::expect_memory(machine, MEMORY)
 }
 
-/// Upgrades for a customer without a shell: the host finds the stick, plans, and runs exactly what was approved. The
-/// console is replaced meanwhile, and answers again.
+/// Upgrades for a customer without a shell: the host finds the stick, plans, and executes exactly what was approved.
+/// The console is replaced in the process, and answers again.
 fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let program = console::program(engineer.machine())?;
     let looked = program.outcome("/api/v1/media", &json!({}))?;
@@ -461,7 +461,7 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(dry_run["backup"]["version"] == "1.0.0" && dry_run["backup"]["proven"].is_string(), "{dry_run:#}");
     engineer.follow(&restore, &[])?.expect_refusal("rollback without a name", "LF4025", 2)?;
     engineer.follow(&restore, &["--confirm", "another"])?.expect_refusal("rollback", "LF4025", 2)?;
-    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
+    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback changed data");
     let name = machine.run("hostname")?.stdout;
     let confirmed = ["--confirm", name.trim()];
     let backup = dry_run["backup"]["id"].as_str().context("the backup has no id")?;
@@ -470,7 +470,7 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
         engineer.follow(&restore, &confirmed)?.expect_refusal("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     expect_release(engineer, "1.1.0")?;
-    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
+    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that was undone changed data");
     saved_data::mend(machine)?;
     let report = engineer.follow(&restore, &confirmed)?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["restored"] == json!(["postgres/database"]), "{report}");

@@ -23,8 +23,8 @@ use super::{bound_license, cluster_backup, drill_network, handbook, iptables, ti
 const COPIES: &str = "/root/copies";
 
 /// Pages of the handbook.
-const LOST_KEY: &str = "### A lost key\n";
-const NEW_HARDWARE: &str = "### On new hardware\n";
+const LOST_KEY: &str = "field/runbooks/lost-key";
+const NEW_HARDWARE: &str = "operate/new-hardware";
 
 /// Folder of a disk's copies in the page about new hardware.
 const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
@@ -46,7 +46,7 @@ const SETTINGS: &str = "/root/site.yaml";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn data_comes_back_from_a_proven_backup() -> Result<()> {
+fn proven_backup_restores_data() -> Result<()> {
     // The machine and its disk are removed here.
     let lost = backs_up_and_is_lost()?;
     let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;
@@ -61,11 +61,11 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 
-/// Everything that a person still has after a machine is lost.
+/// Everything that a user still has after a machine is lost.
 struct Lost {
     /// Copies of its backups, as an archive.
     copies: Vec<u8>,
-    /// Key, copied from the screen by a person.
+    /// Key, copied from the screen by a user.
     key: String,
     /// ID of the backup in the copies.
     backup: String,
@@ -286,7 +286,11 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
     let reminds = |status: &Value| status["notes"].to_string().contains("landfall backup key");
     ensure!(reminds(&status), "the status does not remind of the key: {}", status["notes"]);
-    ensure!(!status["notes"].to_string().contains("LF4634"), "it still notes the killed one: {}", status["notes"]);
+    ensure!(
+        !status["notes"].to_string().contains("LF4634"),
+        "the status still notes the killed backup: {}",
+        status["notes"]
+    );
     let key = engineer.follow(&key, &[])?.report("backup key")?;
     ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
     ensure!(!reminds(&engineer.status()?), "the status reminds of a key that was printed");
@@ -317,7 +321,7 @@ fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     Ok(())
 }
 
-/// The check names a backup whose packs have a damaged byte, and its restore leaves the data unchanged.
+/// The check names a backup whose packs have a damaged byte, and restoring that backup leaves the data unchanged.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
     damage(engineer, backup)?.expect_refusal("backup check", "LF4605", 4)?;
     let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;
@@ -330,7 +334,7 @@ fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Re
     Ok(())
 }
 
-/// Backups are data: an uninstall keeps them, unless data is to be deleted.
+/// Backups are data: an uninstall keeps them, unless deletion of data is requested.
 fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;

@@ -45,7 +45,7 @@ pub(crate) fn fill(machine: &Machine, left: RemainingSpace) -> Result<()> {
          /var/lib/landfall) ))"
     );
     // A filesystem withholds some space for its own block lists, even from root, without reporting the amount (ext4: at
-    // most 16 MiB). The site writes meanwhile as well. A file that did not fit would leave the disk full permanently.
+    // most 16 MiB). The site also keeps writing. A file that did not fit would leave the disk full permanently.
     let filled = machine.run(&format!(
         "for less in $(seq 0 64); do size=$(( {free} - {bytes} - (less << 20) )); [ $size -gt 0 ] || exit 1; \
          fallocate --length $size {BALLAST} && echo $size && exit 0; rm --force {BALLAST}; done; exit 1"

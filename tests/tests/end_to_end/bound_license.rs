@@ -1,5 +1,4 @@
-//! A license that is bound to the site stays valid on another machine that has nothing of the first one but its
-//! backups.
+//! A license that is bound to the site stays valid on another machine that has only the first one's backups.
 
 use anyhow::{Context, Result, ensure};
 use landfall_xtask::printer;

@@ -13,7 +13,7 @@ use super::engineer::Engineer;
 use super::handbook;
 
 /// Heading of the page, in which the bucket is named `offsite`.
-const PAGE: &str = "### Copies in a bucket\n";
+const PAGE: &str = "operate/bucket";
 
 /// Port of the server, and time limit until it listens.
 const PORT: u16 = 7070;

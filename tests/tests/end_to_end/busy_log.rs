@@ -1,5 +1,5 @@
-//! A backup of a large database whose log grows fast. Log backups go on meanwhile, and the log restores a time shortly
-//! before the end of the backup.
+//! A backup of a large database whose log grows fast. Log backups continue during it, and the log restores a time
+//! shortly before its end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use serde_json::Value;
 use super::engineer::Engineer;
 use super::fixture::fixture;
 
-/// The machine's disk: the database, its log, its backups, and what a restore puts in its place.
+/// Size of the machine's disk: the database, its log, its backups, and the data that a restore puts in its place.
 const DISK_GIB: u32 = 64;
 
 /// Rows of about a kibibyte: four gibibytes.
 const LARGE_ROWS: u64 = 4 << 20;
 
-/// Rows that are written each second, in one batch. After a late batch, the next one is larger.
+/// Rows that are written each second, in one batch. The next batch after a late one is larger.
 const ROWS_PER_SECOND: u64 = 20 << 10;
 
 /// The largest batch, in rows.
@@ -29,13 +29,13 @@ const MAX_BATCH_ROWS: u64 = 4 * ROWS_PER_SECOND;
 /// The least log for each second, in bytes.
 const LOG_RATE: f64 = 20e6;
 
-/// How long nothing saves the log between two of its backups.
+/// Time between two log backups during which nothing saves the log.
 const BETWEEN_LOGS: Duration = Duration::from_secs(5);
 
-/// How long before the end of the backup is the time that the database returns to.
+/// Time from the point to which the database returns until the end of the backup.
 const BEFORE_END: SignedDuration = SignedDuration::from_secs(1);
 
-/// Text of about a kibibyte, another one in each row.
+/// Text of about a kibibyte, different in each row.
 const ROW: &str = "repeat(md5(random()::text), 31)";
 
 /// A batch that the database acknowledged.
@@ -50,15 +50,15 @@ struct Batch {
 
 /// Observations during the backup.
 struct BackupObservations {
-    /// Log backups that stored something before the backup was there.
+    /// Log backups that stored something before the backup was complete.
     logged: usize,
-    /// The time at which the backup was there.
+    /// The time at which the backup was complete.
     end: Timestamp,
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn busy_log_leads_to_a_time_within_a_large_backup() -> Result<()> {
+fn busy_log_allows_restore_to_time() -> Result<()> {
     let site = Site::new(&Site::unique_name("e2e-busy-log"))?;
     let machine = site.machine(MachineSpec::new("node-1").stick(&fixture()?.stick).disk_gib(DISK_GIB))?;
     machine.boot()?;
@@ -67,7 +67,7 @@ fn busy_log_leads_to_a_time_within_a_large_backup() -> Result<()> {
     engineer.wait_ready("the install")?;
     machine.run("systemctl stop landfall-log-backup.timer")?;
     fill(&machine)?;
-    // The restore begins with this backup. An earlier one would need the log of the filling as well.
+    // The restore begins with this backup. An earlier one would also replay the log of the fill.
     engineer.landfall(&["backup", "run", "--no-drill"])?.report("the first backup")?;
     let (batches, seen) = write_while(&machine, |enough| back_up(engineer, enough))?;
     engineer.landfall(&["backup", "log"])?.report("backup log")?;
@@ -158,7 +158,7 @@ fn backups(engineer: Engineer<'_>) -> Result<usize> {
     Ok(listed["backups"].as_array().map_or(0, Vec::len))
 }
 
-/// Restores the database as of a time, and compares it with what was acknowledged by then.
+/// Restores the database as of a time, and compares it with the rows acknowledged by then.
 fn restore(engineer: Engineer<'_>, batches: &[Batch], at: Timestamp) -> Result<()> {
     let machine = engineer.machine();
     let name = machine.run("hostname")?.stdout;

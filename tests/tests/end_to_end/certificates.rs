@@ -1,5 +1,5 @@
-//! Certificates that must not stop a site. They are removed, or reissued by the site's own authority with another
-//! validity, while the machine is off from the site's point of view.
+//! Certificates that must not stop a site. While the machine is off from the site's point of view, they are removed, or
+//! reissued by the site's own authority with another validity.
 #![expect(clippy::disallowed_methods, reason = "files of the test, which end with it")]
 
 use std::path::Path;
@@ -71,7 +71,7 @@ fn restart(engineer: Engineer<'_>, since: &str) -> Result<()> {
 
 /// Fails unless a certificate is valid now and signed by the site's authority.
 fn expect_valid(machine: &Machine, path: &str) -> Result<()> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     take(machine, &format!("{AUTHORITY}.crt"), &folder.path().join("authority"))?;
     take(machine, path, &folder.path().join("certificate"))?;
     openssl(folder.path(), &["verify", "-CAfile", "authority", "certificate"]).with_context(|| format!("of {path}"))
@@ -80,7 +80,7 @@ fn expect_valid(machine: &Machine, path: &str) -> Result<()> {
 /// Replaces a certificate by one with the same names and key but this validity. If the file also contains the key, it
 /// keeps the key.
 fn reissue(machine: &Machine, path: &str, key: &str, (begin, end): Validity) -> Result<()> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     let at = |name: &str| folder.path().join(name);
     for (from, name) in [
         (path, "old"),

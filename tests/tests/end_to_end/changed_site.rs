@@ -53,7 +53,7 @@ impl ChangedSite {
         expect(engineer, |_| self.0.clone())
     }
 
-    /// Fails unless a site that was `later` meanwhile has everything of this state, and beyond that only content of
+    /// Fails unless a site that was `later` in between has everything of this state, and beyond that only content of
     /// `later`. The later release's content and data stay after a rollback.
     pub(crate) fn expect_equal_after(&self, later: &Self, engineer: Engineer<'_>) -> Result<()> {
         expect(engineer, |found| expected_state(&self.0, &later.0, found))
@@ -104,7 +104,7 @@ fn remove_counters(object: &mut Value) {
 }
 
 /// Returns the expected state of a site that is `first` again, was `later`, and is now `found`. It has everything of
-/// `first`, and those items of only `later` that are found.
+/// `first`, and the found items that only `later` has.
 fn expected_state(first: &LandedSite, later: &LandedSite, found: &LandedSite) -> LandedSite {
     let mut wanted = first.clone();
     for (name, objects) in &later.cluster.objects {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_of_forms_are_not_compared() {
+    fn revision_counters_are_not_compared() {
         let annotations = json!({"deployment.kubernetes.io/revision": "7", "example.org/owner": "research"});
         let mut object = json!({"metadata": {"annotations": annotations, "labels": {"pod-template-generation": "2"}}});
         remove_counters(&mut object);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_each_change_has_of_its_own_is_not_compared() {
+    fn inherent_effects_are_not_compared() {
         let replica_set = ("apps/ReplicaSet web/front-5c9", json!({}));
         let pod_of_job = ("Pod web/migration-* of batch/Job migration", json!({}));
         let job = ("batch/Job web/migration", json!({}));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_returned_has_all_of_its_own_and_else_only_what_the_later_one_has() {
+    fn rolled_back_site_keeps_later_content() {
         let own = ("ConfigMap web/settings", json!({"data": {"mode": "fast"}}));
         let changed = ("ConfigMap web/settings", json!({"data": {"mode": "slow"}}));
         let claim = ("PersistentVolumeClaim board/data", json!({"spec": {}}));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn images_of_a_release_that_was_undone_may_stay_and_none_may_be_lost() {
+    fn images_of_undone_release_may_stay() {
         let [blobs, _] = PULLED;
         let [own, other] = ["a", "b"].map(|name| format!("{blobs}{name}"));
         let wanted = LandedSite { images: BTreeSet::from(["own".to_owned()]), ..sample_state(&[], &[&own]) };

@@ -12,10 +12,10 @@ use super::engineer::Engineer;
 use super::handbook;
 
 /// Heading of the page about objects that do not belong to the release.
-const OBJECTS: &str = "### What the release does not bring";
+const OBJECTS: &str = "operate/objects";
 
 /// Heading of the page about etcd.
-const ETCD: &str = "### A broken etcd";
+const ETCD: &str = "field/runbooks/broken-etcd";
 
 /// Time limit for the API server to start, or to be reported missing.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -80,7 +80,7 @@ pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     })?;
     let commands = handbook::commands(ETCD)?;
     machine.run(&format!("set -e\n{}", commands.join("\n")))?;
-    // Control plane processes that ended meanwhile are restarted with increasing delays.
+    // Control plane processes that exited in the meantime are restarted with increasing delays.
     wait_until("the site to be ready", 2 * LIMIT, || Ok((engineer.status()?["ready"] == true).then_some(())))?;
     expect_objects(machine)?;
     let later = administer(machine, "kubectl get namespace later")?;

@@ -1,4 +1,4 @@
-//! The part of an install's result on which two installs of one release must agree.
+//! The part of an install's result that must be equal in two installs of one release.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -16,7 +16,7 @@ use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::{journal, secrets};
 
-/// Time limit for controllers to settle after everything was ready.
+/// Time limit for controllers to settle after everything is ready.
 const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
 /// Time between two reads of a site that may still change.
@@ -50,8 +50,8 @@ impl LandedSite {
             ensure!(said.status.success(), "ctr {what}: {}", said.stderr);
             Ok(said)
         };
-        // The runtime removes unneeded content only later, and that of an interrupted pull after a day, because a lease
-        // holds it. Deleting a lease triggers the removal now.
+        // The runtime removes unneeded content with a delay. A lease holds that of an interrupted pull for a day.
+        // Deleting a lease triggers the removal now.
         let own = ctr("leases create")?.stdout;
         let held = ctr("leases list --quiet")?.stdout;
         for lease in held.split_whitespace().filter(|lease| *lease != own.trim()) {
@@ -101,7 +101,7 @@ pub(crate) struct UninterruptedInstall {
 }
 
 impl UninterruptedInstall {
-    /// Returns the moment in a step after this percentage of its duration here.
+    /// Returns the moment in a step after this percentage of its duration on this machine.
     pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<CutPoint> {
         let took = self.durations.get(step).with_context(|| format!("the journal has no duration for {step}"))?;
         let wait = took.mul_f64(f64::from(u32::try_from(percent)?) / 100.0);
@@ -123,7 +123,7 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     Ok(UNINTERRUPTED.get_or_init(|| UninterruptedInstall { landed, staged_bytes, placed_bytes, durations }))
 }
 
-/// Returns the uninterrupted install of this run. If no test has made one yet, it is made now.
+/// Returns the uninterrupted install of this run, which is made now if no test has made one yet.
 pub(crate) fn uninterrupted_install() -> Result<&'static UninterruptedInstall> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +210,7 @@ pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
 }
 
 #[test]
-fn a_line_without_a_digest_in_its_place_is_refused() {
+fn image_line_without_digest_is_refused() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     let line =
         |digest: &str| format!("a.example/b:1 application/vnd.oci.image.manifest.v1+json {digest} 1.0 MiB linux -");

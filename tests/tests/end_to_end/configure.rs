@@ -1,5 +1,5 @@
-//! Changes of a running site's settings: only what they concern changes. An impossible change is refused before it
-//! begins. A change that fails, or whose power is cut, ends with either the old or the new setting.
+//! Changes of a running site's settings: a change affects only what it concerns. An impossible change is refused before
+//! it begins. A change that fails, or whose power is cut, ends with either the old or the new setting.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::installed::installed_machine;
 const SELF_LIMIT: Duration = Duration::from_mins(5);
 
 /// Heading of the handbook's page.
-const PAGE: &str = "## Change settings\n";
+const PAGE: &str = "operate/settings";
 
 /// Path of the settings on the machine.
 const FILE: &str = "/root/site.yaml";
@@ -61,7 +61,7 @@ const NEW: &str = "values: {valkey.maxmemory: 64mb, postgres.memory: 768Mi}\n";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn settings_of_a_living_site_change() -> Result<()> {
+fn running_site_changes_settings() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-configure")?;
     let engineer = Engineer::at(&machine);
     proofs::sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
@@ -148,16 +148,16 @@ fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     survives_its_terminal(engineer)
 }
 
-/// The command is killed while its change waits for a pod. The change continues, a second one is refused meanwhile, and
-/// `resume` follows the first one to its end. The pod cannot be replaced before `resume` follows, so the change is
-/// running all the time.
+/// The command is killed while its change waits for a pod. The change continues, a second one is refused in the
+/// meantime, and `resume` follows the first one to its end. The pod cannot be replaced before `resume` follows, so the
+/// change is running all the time.
 fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     hold_pod(machine, r#"["example.org/hold"]"#)?;
     write(machine, "values: {valkey.maxmemory: 72mb}\n")?;
     let run = format!("{STICK}/landfall configure --site {FILE}");
     machine.run(&format!("setsid --fork sh -c 'echo $$ > {PID_FILE}; exec {run}' > /dev/null 2>&1 < /dev/null"))?;
-    // In this step, the unit holds the site; the command has only written the journal.
+    // During this step, the unit operates on the site; the command has only written the journal.
     wait_until("a change that waits for its pod", SELF_LIMIT, || {
         let operation = engineer.status()?["operation"].clone();
         let waits = operation["step"]["id"] == "ready/valkey" && operation["step"]["status"] == "started";

@@ -32,7 +32,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let browser = folder.path().join("browser");
     let (code, body) = claim(machine, &console, &browser, PASSWORD)?;
-    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    ensure!(code == 303, "the token created no administrator: {code}: {body}");
     let status = document(machine, &console, &browser, "status")?;
     ensure!(status["ready"] == true && status["release"]["name"] == "starter", "{status:#}");
     let (code, page) = console.ask(machine, "/", &["--cookie", &text(&browser)])?;
@@ -54,7 +54,7 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let folder = tempfile::tempdir()?;
     let browser = folder.path().join("browser");
     let (code, body) = claim(machine, &console, &browser, PASSWORD)?;
-    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    ensure!(code == 303, "the token created no administrator: {code}: {body}");
     let cookie = text(&browser);
     let (_, page) = console.ask(machine, "/keys", &["--cookie", &cookie])?;
     let word = format!("x-csrf-token: {}", form_word(&page)?);
@@ -71,8 +71,8 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
 
 /// Checks that this cluster accepts the handbook's object for an ingress, and that it leads to the console.
 fn is_where_an_ingress_leads(machine: &Machine) -> Result<()> {
-    let page = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md"))?;
-    let (_, object) = page.split_once(INGRESS).context("docs/CONSOLE.md has no object for an ingress")?;
+    let page = std::fs::read_to_string(workspace::root().join("docs/console/ingress.md"))?;
+    let (_, object) = page.split_once(INGRESS).context("docs/console/ingress.md has no object for an ingress")?;
     let (object, _) = object.split_once("```").context("the object for an ingress does not end")?;
     admin_output(machine, &format!("kubectl create --dry-run=server --filename - <<'OBJECT'\n{object}OBJECT"))?;
     let ports = "kubectl --namespace landfall-console get service console --output jsonpath='{.spec.ports[*].port}'";

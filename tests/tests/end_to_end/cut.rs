@@ -33,9 +33,9 @@ const TRIES: u32 = 4;
 pub(crate) enum Moment {
     /// While the step copies from the media: once `landfall` has read this many bytes since the step began.
     Read(u64),
-    /// This long after the journal says that the step begins.
+    /// This long after the journal records that the step begins.
     After(Duration),
-    /// This long after the journal says that the undo of the step begins.
+    /// This long after the journal records that the undo of the step begins.
     Undoing(Duration),
     /// This long after a pod begins in a namespace during the step.
     InPod(&'static str, Duration),
@@ -190,7 +190,7 @@ struct CutWatch {
 }
 
 impl CutWatch {
-    /// Starts to watch from now on.
+    /// Starts watching from now on.
     fn begin(machine: &Machine, at: &CutPoint) -> Result<Self> {
         let known_pods = match at.moment {
             Moment::InPod(namespace, _) => pod_logs(machine, namespace)?,
@@ -278,7 +278,7 @@ fn wait_for_begin(
     }
 }
 
-/// Waits for this time, or until the journal says that the step is done, forward or in an undo. Returns true in the
+/// Waits for this time, or until the journal records that the step is done, forward or in an undo. Returns true in the
 /// latter case.
 fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<bool> {
     let ends = |event: &Event| match event {

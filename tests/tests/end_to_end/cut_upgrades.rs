@@ -106,7 +106,7 @@ struct ChosenCuts {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_instant_of_each_kind() -> Result<()> {
+fn an_instant_of_each_kind_recovers() -> Result<()> {
     upgrades_cut("e2e-cuts", None, |instants| ChosenCuts {
         undone: instants.undo[..1].to_vec(),
         forward: [&instants.placing, &instants.backup, &instants.trial, &instants.change]
@@ -176,7 +176,7 @@ fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Inst
     engineer.expect_unchanged("after upgrades that were cut and an uninstall", &["/var/log/landfall"])
 }
 
-/// Fails unless at least one cut met the drill, and one the migration, if such cuts were tried. `within` are the
+/// Fails unless at least one cut hit the drill, and one the migration, if such cuts were tried. `within` are the
 /// instants at which the step was still acting, and the pod had begun.
 fn expect_met(tried: &[CutPoint], within: &[CutPoint]) -> Result<()> {
     type Kind = fn(&CutPoint) -> bool;

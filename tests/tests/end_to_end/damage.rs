@@ -39,7 +39,7 @@ impl Bench {
         // No two adjacent bytes are equal, so a neighboring byte cannot mask a flip.
         let blob = |size, step| (0..=250_u8).cycle().step_by(step).take(size).collect::<Vec<u8>>();
         let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         let trust = folder.path().join("1.root.json");
         write(&trust, vendor.root.bytes())?;
         Ok(Self { landfall: builds::landfall()?, folder, trust, anchor: vendor.anchor(), sample })
@@ -120,7 +120,7 @@ pub(crate) fn code_of(flip: Flip, head_bytes: u64, stream: impl Read, anchor: &T
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_flipped_bit_is_found_anywhere() -> Result<()> {
+fn flipped_bit_is_found_anywhere() -> Result<()> {
     let bench = Bench::new()?;
     let whole = bench.sample.stream();
     ensure!(bench.read(&whole)?.iter().all(|(exit, _)| *exit == Some(0)), "the whole bundle is refused");
@@ -161,7 +161,7 @@ pub(crate) fn truncations(head_bytes: u64, total_bytes: u64) -> Result<Vec<Trunc
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_truncated_bundle_is_refused_wherever_it_ends() -> Result<()> {
+fn truncated_bundle_is_refused() -> Result<()> {
     let bench = Bench::new()?;
     let whole = bench.sample.stream();
     let head = bench.sample.head.bytes().len() as u64;

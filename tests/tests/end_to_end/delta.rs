@@ -1,6 +1,6 @@
 //! A delta on a stick with the parts of the next release that a site lacks, by the inventory that the site has carried
 //! out.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 
@@ -21,7 +21,8 @@ const UNFIT: &str = "/media/stick/delta-of-another";
 /// Folder to which the site carries out, in place of a stick.
 const OUT: &str = "/root/round-trip";
 
-/// The site carries out, the vendor makes deltas, and the site reads the one that matches. Nothing is changed by that.
+/// The site carries out, the vendor makes deltas, and the site reads the one that matches. The site itself does not
+/// change.
 pub(crate) fn arrives(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run(&format!("mkdir {OUT}"))?;

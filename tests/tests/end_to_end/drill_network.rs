@@ -28,7 +28,7 @@ const READY_LIMIT: Duration = Duration::from_mins(2);
 /// Fails unless a drill has used the network.
 pub(crate) fn was_used(machine: &Machine) -> Result<()> {
     let shown = machine.try_run(&format!("ip link show {NAME}"))?;
-    ensure!(shown.status.success(), "no drill has made the bridge {NAME}: {}", shown.stderr);
+    ensure!(shown.status.success(), "no drill created the bridge {NAME}: {}", shown.stderr);
     let classes = admin_output(machine, "kubectl get runtimeclasses --output name")?;
     ensure!(classes.trim().is_empty(), "a drill has left {classes}");
     Ok(())

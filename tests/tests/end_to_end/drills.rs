@@ -1,5 +1,5 @@
 //! Twenty backups, ten on each of two sites, are made and drilled while a program writes continuously. The restored
-//! data is exactly that of the cut: every row that was acknowledged before, and none that was written after.
+//! data is exactly as of the cut: every row that was acknowledged before, and none that was written after.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,13 +32,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn ten_drills_under_load_restore_the_cut() -> Result<()> {
+fn ten_drills_under_load_restore_rows() -> Result<()> {
     drills_under_load("drills")
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn ten_other_drills_under_load_restore_the_cut() -> Result<()> {
+fn other_drills_under_load_restore_rows() -> Result<()> {
     drills_under_load("other-drills")
 }
 
@@ -83,14 +83,14 @@ struct RestoredRows {
     written: u64,
 }
 
-/// Runs a backup with its drill, and queries the restored database meanwhile.
+/// Runs a backup with its drill, and queries the restored database during the drill.
 fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result<RestoredRows> {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let looker = scope.spawn(|| look_until(machine, &ended));
         let ran = run();
         ended.store(true, Ordering::Release);
-        let found = looker.join().map_err(|_| anyhow!("the thread that looks at the drill panicked"))?;
+        let found = looker.join().map_err(|_| anyhow!("the thread that watches the drill panicked"))?;
         ran?;
         found?.context("the drill ended before its database could be asked")
     })

@@ -16,7 +16,7 @@ use super::fixture::fixture;
 /// Mount point of the stick on every machine.
 pub(crate) const STICK: &str = "/media/stick";
 
-/// How long any one verb may take.
+/// Time limit of any one verb.
 pub(crate) const VERB_LIMIT: &str = "600";
 
 /// Time limit for a site to be ready again after a boot.
@@ -28,7 +28,7 @@ pub(crate) const PLANTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 /// The output of a verb.
 #[derive(Debug)]
 pub(crate) struct Said {
-    /// How it ended.
+    /// Outcome of the run.
     pub(crate) status: ExitStatus,
     /// Its standard output.
     pub(crate) data: String,
@@ -37,14 +37,14 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The report, which must exist.
+    /// Returns the report. Fails without one.
     pub(crate) fn report(&self, verb: &str) -> Result<Value> {
         let lines = self.lines.join("\n");
         ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}\n{}", self.status, self.data);
         documents::read(&self.data).with_context(|| format!("landfall {verb}:\n{lines}"))
     }
 
-    /// The report of a status, whose exit code must be that of what it says.
+    /// Returns the report of a status, and checks that its exit code matches the verdict.
     pub(crate) fn checked_status(&self) -> Result<Value> {
         documents::status(self.status.code().map(i64::from), &self.data).with_context(|| self.lines.join("\n"))
     }
@@ -56,7 +56,7 @@ impl Said {
         Ok(said.map(str::to_owned).collect())
     }
 
-    /// The error, which must exist.
+    /// Returns the error. Fails without one.
     pub(crate) fn failure(&self, verb: &str) -> Result<Value> {
         ensure!(!self.status.success(), "landfall {verb} succeeded: {}", self.data);
         let named = || format!("landfall {verb} named no code ({}):\n{}", self.status, self.lines.join("\n"));
@@ -82,7 +82,7 @@ pub(crate) struct Engineer<'a> {
 }
 
 impl<'a> Engineer<'a> {
-    /// At this machine.
+    /// Creates an engineer at this machine.
     pub(crate) fn at(machine: &'a Machine) -> Self {
         Self { machine, program: None }
     }
@@ -97,7 +97,7 @@ impl<'a> Engineer<'a> {
         self.machine
     }
 
-    /// The available `landfall`: the stick's, or without a stick the one that the site keeps.
+    /// Returns the available `landfall`: the stick's, or without a stick the one that the site keeps.
     pub(crate) fn program(self) -> Result<String> {
         if let Some(program) = self.program {
             return Ok(program.to_owned());
@@ -108,12 +108,12 @@ impl<'a> Engineer<'a> {
         Ok(found)
     }
 
-    /// Runs `landfall --json` and hands over the lines of its standard error while it runs.
+    /// Runs `landfall --json`, and passes on the lines of its standard error while it runs.
     pub(crate) fn watch(self, arguments: &[&str], on_line: impl FnMut(&str)) -> Result<Said> {
         self.watch_program(&self.program()?, arguments, on_line)
     }
 
-    /// Runs another build of `landfall` than the available one, to its end.
+    /// Runs a build of `landfall` other than the available one, to its end.
     pub(crate) fn another_landfall(self, arguments: &[&str]) -> Result<Said> {
         let other = "/root/another-landfall";
         self.machine.run(&format!("cp {} {other} && echo >> {other}", self.program()?))?;
@@ -144,7 +144,7 @@ impl<'a> Engineer<'a> {
         self.watch(arguments, |_| {})
     }
 
-    /// Runs a command of the handbook to its end, with `--json` and these arguments besides its own.
+    /// Runs a command of the handbook to its end, with `--json` and these arguments in addition to its own.
     pub(crate) fn follow(self, command: &[String], more: &[&str]) -> Result<Said> {
         let arguments: Vec<&str> = command.iter().map(String::as_str).chain(more.iter().copied()).collect();
         self.landfall(&arguments)
@@ -155,12 +155,12 @@ impl<'a> Engineer<'a> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.report("install")
     }
 
-    /// The plan of an install from the stick.
+    /// Returns the plan of an install from the stick.
     pub(crate) fn plan(self) -> Result<Value> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--dry-run"])?.report("install --dry-run")
     }
 
-    /// The dry run of the head alone, as it arrives by e-mail.
+    /// Returns the dry run of the head alone, as it arrives by e-mail.
     pub(crate) fn plan_from_the_head(self) -> Result<Value> {
         let folder = "/root/mail";
         self.machine.run(&format!("mkdir {folder} && cp {STICK}/*.head {folder}"))?;
@@ -170,7 +170,7 @@ impl<'a> Engineer<'a> {
         said.report("install --dry-run of a head")
     }
 
-    /// Gives the site this configuration, by a file that is removed afterwards.
+    /// Applies this configuration to the site, through a file that is removed afterwards.
     pub(crate) fn configure(self, configuration: &str) -> Result<()> {
         let file = "/root/site.yaml";
         self.machine.write_file(file, configuration, 0o600)?;
@@ -218,11 +218,11 @@ impl<'a> Engineer<'a> {
         bail!("not ready {} s after {since}: {last:#}", READY_LIMIT.as_secs())
     }
 
-    /// Fails unless the machine is as it was at its birth, except these paths and everything below them, and nothing
-    /// was sent to a foreign address so far.
+    /// Fails unless the machine is in its initial state, except for these paths and everything below them. It must have
+    /// sent nothing to a foreign address so far.
     pub(crate) fn expect_unchanged(self, when: &str, but: &[&str]) -> Result<()> {
         let difference = self.machine.difference_since_birth()?.outside(but);
-        ensure!(difference.is_empty(), "{when} the machine differs from its birth:\n{difference}");
+        ensure!(difference.is_empty(), "{when} the machine differs from its initial state:\n{difference}");
         self.expect_quiet(when)
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
         printer::note(format!("{name}: {:.1} s", took.as_secs_f64()));
         ensure!(took <= limit, "{name} took {took:?}, and {limit:?} are allowed");
         if name == "preflight" {
-            ensure!(report["ready"] == true, "preflight of a good machine: {report:#}");
+            ensure!(report["ready"] == true, "preflight of a healthy machine: {report:#}");
         } else {
             ensure!(
                 report["speeds"]["writeBytesPerSecond"].is_u64(),
@@ -71,7 +71,7 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Runs a closure that installs. Returns its result, and the space taken from the filesystem meanwhile.
+/// Runs a closure that installs. Returns its result, and the space that the filesystem used at the peak.
 pub(crate) fn taken_by<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result<(T, TakenSpace)> {
     let before = free_bytes(machine)?;
     let ended = AtomicBool::new(false);

@@ -45,7 +45,7 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_survives_the_administration_of_its_host() -> Result<()> {
+fn site_survives_host_administration() -> Result<()> {
     let (site, machine) = machine_with_stick("e2e-firewall")?;
     let desk = site.machine(MachineSpec::new("desk"))?;
     desk.boot()?;
@@ -70,8 +70,8 @@ fn missing_tables(engineer: Engineer<'_>) -> Result<Vec<&'static str>> {
     Ok(TABLES.into_iter().filter(|table| found.iter().all(|one| one != table)).collect())
 }
 
-/// Runs a line that begins with `nft`, with kube-proxy's own program. The machine has none, and an older one crashes on
-/// tables of a newer one (1.0.6 on those of 1.1.3).
+/// Runs a line that begins with `nft`, with kube-proxy's own program. The machine has none, and older versions crash on
+/// tables of newer ones (1.0.6 on those of 1.1.3).
 fn nft(engineer: Engineer<'_>, line: &str) -> Result<()> {
     let machine = engineer.machine();
     let find = "grep --line-regexp --files-with-matches kube-proxy /proc/[0-9]*/comm | cut -d / -f 3 | head -n 1";
@@ -145,7 +145,8 @@ fn flush_without_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let status = engineer.status()?;
     let reason = status["serviceAddresses"]["reason"].to_string();
     ensure!(status["ready"] == false && reason.contains("does not answer at its service address"), "{status:#}");
-    // The starting agent cannot know that the table existed. Only a recently started program may still write it.
+    // The starting agent cannot know that the table existed. Only a newly started program may still be about to write
+    // it.
     std::thread::sleep(FIRST_WRITE);
     machine.run("systemctl start landfall-agent")?;
     wait_for_services(engineer, AGENT_LIMIT)?;
@@ -168,7 +169,7 @@ fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
     };
     let before = reloads()?;
     let resolver = machine.read_file("/etc/resolv.conf")?;
-    ensure!(!resolver.starts_with(b"nameserver"), "the machine was born with a nameserver");
+    ensure!(!resolver.starts_with(b"nameserver"), "the machine was created with a nameserver");
     // A nameserver is added, replaced by another one, and removed.
     let nameserver = |address: &str| format!("nameserver {address}\n").into_bytes();
     for (count, content) in [(1, nameserver("192.0.2.53")), (2, nameserver("192.0.2.54")), (3, resolver)] {

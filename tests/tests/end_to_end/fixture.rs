@@ -1,5 +1,5 @@
 //! The starter bundle on a stick, built once for all tests of this run, and machines with that stick.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -51,8 +51,8 @@ impl Fixture {
         workspace::run(command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null()))
     }
 
-    /// Issues a license of this description into a folder, with the file name `ID.license`. The folder must not have a
-    /// file of that name.
+    /// Issues a license with this description into a folder, with the file name `ID.license`. The folder must not have
+    /// a file with that name.
     pub(crate) fn license(&self, description: &str, folder: &Path) -> Result<()> {
         let file = folder.join("license.yaml");
         std::fs::write(&file, description).context("cannot describe a license")?;

@@ -2,8 +2,8 @@
 //! the data folder.
 //!
 //! Damage in the head is found before anything is written, so each such bundle is installed separately. Damage after it
-//! is found while staging, which keeps good data. The first such bundle is installed and each further one resumed, in
-//! the order of the stream. All of them together thus read it once.
+//! is found while staging, which keeps good data. The first such bundle is installed, and each later one resumed, in
+//! the order of the stream. Together, they thus read it once.
 
 use std::fs::File;
 use std::io::BufReader;

@@ -14,7 +14,7 @@ use super::handbook;
 use super::installed::installed_machine;
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### A full disk";
+const PAGE: &str = "field/runbooks/full-disk";
 
 /// Space that is left free. The kubelet evicts pods below 1 GiB.
 const FREE_BYTES: u64 = 400_000_000;
@@ -24,7 +24,7 @@ const EVICTION_LIMIT: Duration = Duration::from_mins(3);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_full_disk_loses_nothing() -> Result<()> {
+fn full_disk_loses_nothing() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-full-disk")?;
     let engineer = Engineer::at(&machine);
     sql(&machine, "CREATE TABLE kept (word text)")?;
@@ -76,7 +76,7 @@ fn proven_backups(engineer: Engineer<'_>) -> Result<Vec<Value>> {
 fn split(commands: &[String]) -> Result<[Vec<String>; 2]> {
     let Some(again) = commands.iter().rposition(|command| command == "landfall status").filter(|index| *index > 0)
     else {
-        bail!("the page does not look at the status twice: {commands:?}");
+        bail!("the page does not check the status twice: {commands:?}");
     };
     let (look, later) = commands.split_at(again);
     Ok([look.to_vec(), later.to_vec()])

@@ -1,7 +1,7 @@
 //! A container gets the device that the GPU specification (CDI) names. NVIDIA's own container toolkit and device plugin
-//! take part, and the site's agent, kubelet, containerd and runc. No test machine has a GPU, so null devices stand in
-//! for GPUs, and a library for the driver's. The configuration of containerd gets the line that a plan adds if the node
-//! pack has NVIDIA's tools.
+//! take part, as do the site's agent, kubelet, containerd and runc. No test machine has a GPU, so null devices stand in
+//! for GPUs, and another library for the driver's. The configuration of containerd gets the line that a plan adds if
+//! the node pack has NVIDIA's tools.
 
 use std::time::Duration;
 

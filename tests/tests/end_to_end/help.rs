@@ -47,7 +47,7 @@ fn gives_out_a_support_bundle(engineer: Engineer<'_>, program: &Program<'_>) -> 
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("support.tar.gz");
     let (bearer, output) = (format!("Authorization: Bearer {}", program.key), file.display().to_string());
-    // curl uses the later of two limits; a bundle may have 192 MiB.
+    // curl uses the last of several limits; a bundle may have 192 MiB.
     let arguments = ["--max-time", "300", "--header", &bearer, "--output", &output];
     let (code, _) = program.console.ask(machine, &format!("/api/v1/support/{id}"), &arguments)?;
     ensure!(code == 200, "the bundle is answered with {code}");
@@ -95,7 +95,7 @@ fn refuses_a_backup_meanwhile(program: &Program<'_>, list: &impl Fn() -> Result<
     })?;
     let (code, said) = program.post("/api/v1/backups", &json!({}))?;
     ensure!(code == 409 && said["code"] == "LF4006", "a backup beside a drill is answered with {code}: {said:#}");
-    ensure!(list()?["lastRefusal"].is_null(), "what was refused at once is no backup that did not begin");
+    ensure!(list()?["lastRefusal"].is_null(), "a backup refused immediately is listed as not begun");
     let begun = machine.try_run("systemctl start landfall-backup.service")?;
     ensure!(!begun.status.success(), "a backup was made beside a drill");
     machine.run("systemctl reset-failed landfall-backup.service")?;

@@ -1,6 +1,6 @@
 //! A host pack on a Debian. Its packages are installed before a release, survive a power cut, and are removed by an
 //! uninstall.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use super::refusals::NOT_READY;
 
 /// Path of the host pack on the machine.
 const PACK: &str = "/root/host-pack";
-/// Path of a site configuration with an invalid key, which must keep everything off the host.
+/// Path of a site configuration with an invalid key, which must keep anything from reaching the host.
 const CONFIGURATION: &str = "/root/site.yaml";
 /// A file of another Kubernetes. The release is refused only after the packages are installed, because they might have
 /// fixed the problem.
@@ -82,7 +82,7 @@ fn expect_note(said: &Said, words: &str) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<()> {
+fn host_pack_is_installed_and_removed() -> Result<()> {
     let pack = build()?;
     let (_site, machine) = machine_with_stick("e2e-host-pack")?;
     let engineer = Engineer::at(&machine);
@@ -116,7 +116,7 @@ fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<
     ensure!(report["hostPack"] == "harmless 1.0.0", "{report:#}");
     expect_present(&machine, false)?;
     machine.run(&format!("rm -r {PACK} {CONFIGURATION} /etc/kubernetes"))?;
-    // dpkg keeps a log, locks and the package list from before the last change.
+    // dpkg keeps a log, locks and the previous package list.
     let own = ["/var/log/landfall", "/var/log/dpkg.log", "/var/lib/dpkg"];
     engineer.expect_unchanged("after an uninstall with a host pack", &own)
 }

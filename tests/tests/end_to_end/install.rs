@@ -42,7 +42,7 @@ const WRONG_LIMIT: Duration = Duration::from_mins(2);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_release_lands_survives_and_leaves() -> Result<()> {
+fn release_installs_reboots_and_uninstalls() -> Result<()> {
     let (_site, machine) = routed_machine_with_stick("e2e-install")?;
     let engineer = Engineer::at(&machine);
     expect_nothing_of_the_host(&machine)?;
@@ -120,11 +120,11 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
             tried.push(("status".to_owned(), engineer.landfall(&["status"])));
         }
     })?;
-    ensure!(tried.len() == 4, "no second operation was tried:\n{}", said.lines.join("\n"));
+    ensure!(tried.len() == 4, "no second operation was attempted:\n{}", said.lines.join("\n"));
     for (verb, outcome) in tried {
         let outcome = outcome?;
         if verb == "status" {
-            ensure!(outcome.checked_status()?["state"] == "installing", "status does not see the install");
+            ensure!(outcome.checked_status()?["state"] == "installing", "status does not report the install");
             continue;
         }
         let failure = outcome.expect_refusal(&verb, "LF4006", 4)?;
@@ -172,7 +172,7 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
         let is_right = service["component"] == component
             && service["ports"] == serde_json::json!([port])
             && service["address"].is_string() == has_address;
-        ensure!(is_right, "wrong in the summary: {service}");
+        ensure!(is_right, "the summary is wrong: {service}");
         if has_address {
             let address = text(&service["address"])?;
             // The node's own rules for a service appear shortly after its pods are ready.
@@ -213,7 +213,7 @@ fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Data that a person wrote and that must persist.
+/// Data that a user wrote and that must persist.
 struct RememberedSite {
     word: String,
 }

@@ -35,7 +35,7 @@ const CHAINS: [(&str, &str); 5] = [
 /// Chain that the kubelet creates only for IPv4. It blocks packets to 127.0.0.0/8, for which IPv6 has no equivalent.
 const OF_IPV4: &str = "KUBE-FIREWALL";
 
-/// An administrator's settings: a rule in a chain that the kubelet uses as well, and a chain whose name begins like the
+/// An administrator's settings: a rule in a chain that the kubelet also uses, and a chain whose name begins like the
 /// kubelet's.
 const FOREIGN: [&str; 4] = [
     "-t filter -A INPUT -p tcp --dport 4444 -j DROP",

@@ -70,7 +70,7 @@ impl Follow {
         }
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let decoded = record::decode(&bytes)?;
-        // An incomplete record is read again by the next call.
+        // An incomplete record is read by the next call.
         self.bytes = bytes.len() as u64 - decoded.torn_bytes;
         let fresh = decoded.payloads.get(self.records..).context("the journal became shorter")?;
         self.records = decoded.payloads.len();

@@ -18,7 +18,7 @@ const SECRETS: &str = "/var/lib/landfall/secrets";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
+fn rows_survive_uninstall_and_install() -> Result<()> {
     let (_site, machine) = machine_with_stick("e2e-kept")?;
     let engineer = Engineer::at(&machine);
     let fixture = fixture()?;

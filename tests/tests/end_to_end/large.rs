@@ -1,5 +1,5 @@
-//! Twenty gibibytes are staged on a running site. Etcd and PostgreSQL keep answering, their data stays in memory, and
-//! the staging itself uses no more memory than that of a small release.
+//! Twenty gibibytes are staged on a running site. Etcd and PostgreSQL keep answering, and their data stays in memory.
+//! The staging itself uses no more memory than for a small release.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -35,12 +35,12 @@ const KEPT_SHARE: f64 = 0.95;
 const FOREIGN: &str = "/var/lib/other-software";
 const FOREIGN_MIB: u64 = 512;
 
-/// Time limit of one commit meanwhile. etcd's own limit of a heartbeat is a tenth of that of a request.
+/// Time limit of one commit during the staging. etcd's own limit of a heartbeat is a tenth of that of a request.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn twenty_gibibytes_are_staged_beside_a_living_site() -> Result<()> {
+fn twenty_gibibytes_do_not_disturb_site() -> Result<()> {
     let volume = Volume::mount()?;
     let large = large_release::build(&volume)?;
     let site = Site::new(&Site::unique_name("e2e-large"))?;
@@ -105,7 +105,7 @@ fn number(report: &Value, path: &str) -> Result<u64> {
 fn expect_few_syncs(report: &Value, small_bytes: u64) -> Result<()> {
     let syncs = number(report, "/store/filesystemSyncs")?;
     let limit = small_bytes / GROUP_BYTES + LAST_SYNCS;
-    printer::note(format!("stage: {syncs} syncs of the filesystem, at most {limit} are due"));
+    printer::note(format!("stage: {syncs} syncs of the filesystem, at most {limit} are allowed"));
     ensure!(syncs <= limit, "{syncs} syncs of the whole filesystem for {small_bytes} bytes of small blobs");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A release of twenty gibibytes on a stick, on a compressing filesystem. Its files are mostly zeros, so that the
 //! vendor's three copies of them take little space here.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -181,7 +181,7 @@ fn release_text() -> Result<String> {
             "\nartifacts:\n",
             &format!("\nartifacts:\n  - {{name: weights, kind: model, reference: {REFERENCE}}}\n"),
         );
-    ensure!(large.matches("large").count() >= 2, "the starter release is written in another way");
+    ensure!(large.matches("large").count() >= 2, "the starter release is formatted differently");
     Ok(large)
 }
 

@@ -1,5 +1,5 @@
-//! A later `landfall`: it has another digest, and writes one field more into each of its documents.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! A later `landfall`: it has a different digest, and writes an additional field into each of its documents.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use landfall_media::later::{LATER_END, mark};
 use landfall_media::runnable::copy_program;
 use landfall_xtask::builds::copy_landfall;
 
-/// Copies `landfall` and the programs beside it into a folder, as later ones; returns the path of `landfall`.
+/// Copies `landfall` and the programs next to it into a folder, as later ones; returns the path of `landfall`.
 pub(crate) fn copy_later_landfall(folder: &Path) -> Result<PathBuf> {
     let built = folder.join("built");
     std::fs::create_dir_all(&built).with_context(|| format!("cannot create {}", built.display()))?;
@@ -17,7 +17,8 @@ pub(crate) fn copy_later_landfall(folder: &Path) -> Result<PathBuf> {
         let built = built.join(program);
         let bytes = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
         let later = later(bytes).with_context(|| format!("{} cannot become a later program", built.display()))?;
-        // The copy is what runs: a file that this process wrote may still be open for writing in another one's child.
+        // The copy is executed: a file that this process wrote may still be open for writing in a child of another
+        // thread.
         std::fs::write(&built, later).with_context(|| format!("cannot write {}", built.display()))?;
         copy_program(&built, &folder.join(program));
     }

@@ -1,4 +1,4 @@
-//! Later releases of the starter, beside it on the stick.
+//! Later releases of the starter, next to it on the stick.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use super::fixture::{fixture, folder};
 use super::later_program::copy_later_landfall;
 use super::roots;
 
-/// The desk at which the later releases are signed.
+/// The vendor's environment in which the later releases are signed.
 const LATER_VENDOR: &str = "later-vendor";
 
 /// Folder of 1.1.0 on every stick.
@@ -22,19 +22,19 @@ pub(crate) const NEXT: &str = "/media/stick/next";
 /// Folder of the release that undoes its own upgrade.
 pub(crate) const BROKEN: &str = "/media/stick/broken";
 
-/// The release whose canary does not pass its proof.
+/// The release whose canary fails its proof.
 pub(crate) const UNPROVED: &str = "/media/stick/unproved";
 
-/// The release whose migration fails half-way.
+/// The release whose migration fails halfway.
 pub(crate) const HALF: &str = "/media/stick/half";
 
-/// The release that differs by its node pack alone.
+/// The release that differs only in its node pack.
 pub(crate) const NODE: &str = "/media/stick/node";
 
 /// 1.1.0 with a later program.
 pub(crate) const LATER: &str = "/media/stick/later";
 
-/// Builds that release beside the starter on the stick.
+/// Builds that release next to the starter on the stick.
 pub(crate) fn ensure_node_release() -> Result<()> {
     let release = later_releases::define_node(&folder().join("node-release"))?;
     let (vendor, second) = same_vendor("node-vendor")?;
@@ -46,7 +46,7 @@ pub(crate) fn ensure_node_release() -> Result<()> {
     Ok(())
 }
 
-/// Builds that release beside the other later ones on the stick, which it follows.
+/// Builds that release next to the other later ones on the stick, as their successor.
 pub(crate) fn ensure_half_release() -> Result<()> {
     later_root()?;
     let vendor = Vendor::open(&folder().join(LATER_VENDOR))?;
@@ -58,7 +58,7 @@ pub(crate) fn ensure_half_release() -> Result<()> {
     Ok(())
 }
 
-/// Builds these releases beside the starter on the stick, with the first call.
+/// Builds these releases next to the starter on the stick, on the first call.
 pub(crate) fn ensure_later_releases() -> Result<()> {
     later_root().map(drop)
 }
@@ -82,7 +82,7 @@ fn build() -> Result<String> {
     Ok(newest)
 }
 
-/// Builds 1.1.0 with a later program beside the starter on the stick, and that program beside it.
+/// Builds 1.1.0 with a later program next to the starter on the stick, and that program next to it.
 pub(crate) fn ensure_release_with_later_program() -> Result<()> {
     fixture()?;
     let program = copy_later_landfall(&folder().join("later-program"))?;
@@ -96,7 +96,7 @@ pub(crate) fn ensure_release_with_later_program() -> Result<()> {
     Ok(())
 }
 
-/// Returns the starter's vendor at another desk, and the file of the second key.
+/// Returns the starter's vendor in another environment, and the file of the second key.
 fn same_vendor(name: &str) -> Result<(Vendor, String)> {
     fixture()?;
     with_keys(Vendor::open(&folder().join(name))?)

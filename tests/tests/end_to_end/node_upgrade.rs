@@ -42,7 +42,7 @@ const PINNED_IMAGES: &str = "/var/lib/landfall/node/current/ctr --address /run/l
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
+fn node_upgrades_under_running_pods() -> Result<()> {
     ensure_node_release()?;
     let (_site, machine) = machine_with_stick("e2e-node")?;
     let engineer = Engineer::at(&machine);
@@ -194,8 +194,8 @@ fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Breaks the later API server permanently once the whole node has changed. A person undoes the upgrade, and the power
-/// is cut during the undo. The control plane must be restored before anything queries it.
+/// Breaks the later API server permanently once the whole node has changed. A user undoes the upgrade, and the power is
+/// cut during the undo. The control plane must be restored before anything queries it.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let run = format!("{STICK}/landfall upgrade {NODE}");
     engineer.machine().run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;

@@ -41,7 +41,7 @@ fn numbers(machine: &Machine) -> Result<(u64, u64)> {
     Ok((rows.parse()?, key.trim().parse().with_context(|| format!("the cache has {key}"))?))
 }
 
-/// Restores a backup that was made meanwhile. The disk for copies is disconnected.
+/// Restores a backup that was made while the client was writing. The disk for copies is disconnected.
 pub(crate) fn all_data_is_of_one_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "CREATE TABLE counted (number bigint PRIMARY KEY)")?;

@@ -1,8 +1,8 @@
-//! Power cuts at six seeded instants, each in a new install. Two are while the media are read, two in the control
-//! plane, and two while components are applied. All six are between a Started and its Done. Four are in steps that
-//! change things: both of staging, one of kubeadm's phases, one that applies objects. The other two are while the
-//! control plane and a component start for the first time. `landfall resume` must result in the same site as an
-//! undisturbed install. An uninstall after it must restore the machine's initial state.
+//! Power cuts at six seeded instants, each in a new install. Two are while the media is read, two in the control plane,
+//! and two while components are applied. All six are between a Started and its Done. Four are in steps that change
+//! things: both of staging, one of kubeadm's phases, one that applies objects. The other two are while the control
+//! plane and a component start for the first time. `landfall resume` must result in the same site as an undisturbed
+//! install. An uninstall after it must restore the machine's initial state.
 
 use std::time::Instant;
 
@@ -50,7 +50,7 @@ fn while_the_media_are_read() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn while_the_control_plane_comes_up() -> Result<()> {
+fn control_plane_start_survives_power_cut() -> Result<()> {
     let mut seeded = SeededNumbers::with_name("control plane")?;
     let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-cut-control")?;

@@ -1,5 +1,5 @@
 //! Refusals on a machine, each with its own error code and exit code, and without any change.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Sticks {
         if folder.exists() {
             std::fs::remove_dir_all(&folder).context("cannot empty the folder of refused bundles")?;
         }
-        std::fs::create_dir_all(&folder).context("cannot make the folder of refused bundles")?;
+        std::fs::create_dir_all(&folder).context("cannot create the folder of refused bundles")?;
         let sticks = Self { folder };
         std::fs::hard_link(&fixture()?.landfall, sticks.folder.join("landfall")).context("cannot link landfall")?;
         Ok(sticks)
@@ -115,7 +115,7 @@ fn wrong_bundles_change_nothing() -> Result<()> {
         let mut arguments = vec!["install", &bundle];
         arguments.extend(trust.iter().flat_map(|trust| ["--trust", trust]));
         let said = engineer.landfall(&arguments)?;
-        // An invalid fingerprint is a typing error, not a verdict on the bundle.
+        // An invalid fingerprint is a typing error; it says nothing about the bundle.
         let exit = if *code == "LF1102" { USAGE } else { REFUSED };
         let failure = said.expect_refusal(&format!("install of {folder}"), code, exit)?;
         printer::note(format!("{folder}: {code}, {}", failure["what"].as_str().unwrap_or_default()));
@@ -316,7 +316,7 @@ fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Resu
     ensure!(!is_handed_over(&said), "the program that began handed over to itself");
     said.expect_refusal("resume by the same landfall", "LF1208", REFUSED)?;
 
-    // Without the kept program, no other replaces it.
+    // If the pinned program is missing, no other program takes its place.
     let machine = engineer.machine();
     machine.run("mv /var/lib/landfall/engine /var/lib/landfall/engine-aside")?;
     engineer.another_landfall(&["resume", "--bundle", bundle])?.expect_refusal(

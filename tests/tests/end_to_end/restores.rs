@@ -1,5 +1,5 @@
-//! Events that interfere with a restore: a client that writes meanwhile, a power cut, a broken etcd, writers to several
-//! components, a new repository. A person can restore to any point in time, or in the browser.
+//! Events that interfere with a restore: a client that keeps writing, a power cut, a broken etcd, writers to several
+//! components, a new repository. A user can restore to any point in time, or in the browser.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ use super::{bucket, cluster_backup, handbook, help, one_time, timer};
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
 /// Heading of the page about points in time, and the time to which it restores.
-const ANY_TIME: &str = "### Any point in time\n";
+const ANY_TIME: &str = "operate/point-in-time";
 const TIME_OF_ANY: &str = "2026-11-21T18:04:59Z";
 
 /// Heading of the page about another key, which ends with another repository.
-const NEW_KEY: &str = "### A new key\n";
+const NEW_KEY: &str = "operate/new-key";
 
 /// Path to which that page moves the earlier repository.
 const OLD_BACKUPS: &str = "/root/old-backups";
@@ -38,7 +38,7 @@ const MEANWHILE: &str = "written-while-a-restore-was-open";
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn data_comes_back_whatever_interrupts_it() -> Result<()> {
+fn interrupted_restore_recovers_data() -> Result<()> {
     let (site, machine) = installed_machine("e2e-restores")?;
     let engineer = Engineer::at(&machine);
     let name = machine.run("hostname")?.stdout.trim().to_owned();
@@ -158,7 +158,7 @@ fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Undoes a restore in which one component never becomes ready, after a client has written to another one's restored
-/// data. The earlier data is back. The client's rows are kept and listed, and only a person removes them.
+/// data. The earlier data is back. The client's rows are kept and listed, and only a user removes them.
 fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let machine = engineer.machine();
     set_ready_port(machine, "1")?;
@@ -204,7 +204,7 @@ fn is_same_time(one: &Value, other: &str) -> bool {
     one.as_str().and_then(time).is_some_and(|one| time(other) == Some(one))
 }
 
-/// Sets the port by which the cache is ready; it never is if that port is closed.
+/// Sets the port by which the cache is ready; with a closed port, it never is.
 fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
     let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
     let change = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");

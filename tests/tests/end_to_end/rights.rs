@@ -1,5 +1,6 @@
 //! Ways to become the administrator of a site's cluster: none starts at Landfall's own parts or the release's. The
-//! search must find bad rights that are planted next to them, and the policy that it trusts must refuse what it should.
+//! search must find bad permissions that are planted next to them. The policy that it trusts must refuse what it
+//! should.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ const PARTS: [&str; 6] = [
     "postgres/StatefulSet/postgres",
     PROVISIONER,
 ];
-/// Parts whose account has rights of its own.
+/// Parts whose account has its own rights.
 const WITH_RIGHTS: [&str; 3] = ["kube-flannel/DaemonSet/flannel", "kube-system/Deployment/coredns", PROVISIONER];
 
 /// Namespace of the planted objects.
@@ -58,7 +59,7 @@ pub(crate) fn lead_to_no_administrator(machine: &Machine) -> Result<()> {
         .filter(|start| start.account.as_ref().is_some_and(|account| cluster.own_rules(account).count() > 0))
         .map(|start| start.what.as_str())
         .collect();
-    ensure!(with_rights == BTreeSet::from(WITH_RIGHTS), "rights of their own have {with_rights:?}");
+    ensure!(with_rights == BTreeSet::from(WITH_RIGHTS), "these programs have unexpected rights: {with_rights:?}");
     for start in starts {
         printer::note(format!("{}: {}", start.what, rights_of(&cluster, start)));
     }
@@ -110,7 +111,7 @@ fn finds_bad_rights(machine: &Machine) -> Result<()> {
         ensure!(!path.is_empty(), "{name} has every right already");
         printer::note(format!("planted {name}: {}", format_path(&path)));
     }
-    // A step of the search is real: the API server allows it.
+    // A step that the search found is real: the API server allows it.
     let account = format!("system:serviceaccount:{PLANTED}:taker");
     let token =
         format!("kubectl --as {account} --namespace kube-system create token clusterrole-aggregation-controller");

@@ -1,7 +1,7 @@
 //! The root of the tests' vendor. Every role has three keys of its own, two of which sign. It was rotated a hundred
 //! times before anything was built, and a site that was given the fingerprint of document 1 processes all documents.
-//! Later releases bring newer documents, and one of their keys is newer as well.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! Later releases include newer documents, and one of their keys is also newer.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const ROTATIONS: u64 = 100;
 /// Number of the newest document.
 const NEWEST: u64 = ROTATIONS + 1;
 
-/// Number of further rotations before later releases are built.
+/// Number of additional rotations before later releases are built.
 const LATER_ROTATIONS: u64 = 3;
 
 /// Number of keys of a role that sign.
@@ -146,7 +146,7 @@ impl Roots {
         Ok(())
     }
 
-    /// Writes the staying keys of these roles.
+    /// Writes the keys of these roles that stay.
     fn store_keys(&self, folder: &Path, roles: &[Role]) -> Result<()> {
         for role in roles {
             let keys = keys_of(&self.staying, *role)?;
@@ -171,7 +171,7 @@ fn replace_in(change: &mut RootChange, before: &Root, role: Role, staying: &[Sig
     let stays = |id| staying.iter().any(|key| key.public().id() == id);
     let leaving: Vec<_> = before.keys_of(role).map(PublicKey::id).filter(|id| !stays(*id)).collect();
     let [leaving] = leaving[..] else { bail!("{} keys of the role {} leave", leaving.len(), role.name()) };
-    ensure!(change.dismiss(role, leaving), "the key that leaves has not the role {}", role.name());
+    ensure!(change.dismiss(role, leaving), "the removed key does not have the role {}", role.name());
     let new = generate()?;
     change.admit(role, new.public());
     Ok(new)

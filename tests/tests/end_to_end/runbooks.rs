@@ -18,9 +18,9 @@ use super::engineer::Engineer;
 use super::handbook::{self, types};
 use super::installed::installed_machine;
 
-const CERTIFICATE: &str = "### A certificate\n";
-const ADMINISTRATOR: &str = "### A lost administrator\n";
-const CLOCK: &str = "### A wrong clock\n";
+const CERTIFICATE: &str = "field/runbooks/certificate";
+const ADMINISTRATOR: &str = "field/runbooks/lost-administrator";
+const CLOCK: &str = "field/runbooks/wrong-clock";
 
 /// File of the certificate that the console serves, until the site supplies one.
 const SERVING: &str = "/var/lib/landfall/console/serving.json";
@@ -42,7 +42,7 @@ const OTHER_PASSWORD: &str = "walnut-harbor-trumpet-38";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn runbooks_do_what_they_say() -> Result<()> {
+fn runbooks_work_as_documented() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-runbooks")?;
     let engineer = Engineer::at(&machine);
     a_certificate_that_ends(engineer)?;
@@ -142,7 +142,7 @@ fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
     let browser = |name: &str| folder.path().join(name);
     let console = Console::with_token(machine)?;
     let (code, body) = claim(machine, &console, &browser("first"), PASSWORD)?;
-    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    ensure!(code == 303, "the token created no administrator: {code}: {body}");
     engineer.landfall(&["backup", "run"])?.report("backup run")?;
 
     let [token, status, logs, restore] = handbook::arguments(ADMINISTRATOR, &[])?;
@@ -150,7 +150,7 @@ fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
     let token = said["token"]["text"].as_str().context("the page's command prints no token")?.to_owned();
     let again = Console { token: Some(token), ..Console::without_token(machine)? };
     let (code, body) = claim(machine, &again, &browser("again"), OTHER_PASSWORD)?;
-    ensure!(code == 303, "the token lets no administrator in again: {code}: {body}");
+    ensure!(code == 303, "the token does not readmit the administrator: {code}: {body}");
     expect_reads(machine, &again, &browser("first"), false)?;
     expect_reads(machine, &again, &browser("again"), true)?;
     let cookie = browser("again").display().to_string();

@@ -15,7 +15,7 @@ const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 pub(crate) const DISK: &str = "/mnt/copies";
 
 /// Heading of the page about backups, and the time to which it restores.
-const BACK_UP: &str = "## Back up and restore\n";
+const BACK_UP: &str = "operate/backup";
 pub(crate) const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
 
 /// Places at which packs are damaged, in percent of their length. They are tried until one has the intended effect.
@@ -70,7 +70,7 @@ pub(crate) fn disconnect_disk(machine: &Machine) -> Result<()> {
     machine.run(&format!("umount {DISK} && rmdir {DISK}")).map(drop)
 }
 
-/// Returns the key that a person would copy from the screen. It is this command's only output on stdout.
+/// Returns the key that a user would copy from the screen. It is this command's only output on stdout.
 pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     let printed = machine.run(command)?.stdout;
     let key = printed.strip_suffix('\n').unwrap_or(&printed);
@@ -80,8 +80,8 @@ pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
 }
 
 /// Damages bytes of the repository, until [`mend`], so that this backup has lost data of the database, but no backup
-/// its description. Packs have pieces of many streams and backups in arbitrary order, so the check reports the effect
-/// at each place. Returns the check's result.
+/// has lost its description. Packs have pieces of many streams and backups in arbitrary order, so the check reports the
+/// effect at each place. Returns the check's result.
 pub(crate) fn damage(engineer: Engineer<'_>, backup: &str) -> Result<Said> {
     let machine = engineer.machine();
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
@@ -117,7 +117,7 @@ fn takes_the_database_alone(report: &str, time: &str) -> Result<bool> {
 }
 
 #[test]
-fn damage_takes_the_database_of_one_backup_alone() {
+fn damage_affects_one_backup_only() {
     let is_taken = |damages: &[&str]| {
         takes_the_database_alone(&serde_json::json!({ "damages": damages }).to_string(), "1").unwrap()
     };

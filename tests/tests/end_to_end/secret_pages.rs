@@ -13,7 +13,7 @@ use super::support_bundle::{CANARIES, CANARY, SECRETS, remove_canaries};
 /// Time limit for the lines to appear in the log.
 const SHOWN_LIMIT: Duration = Duration::from_mins(2);
 
-/// Everything that a person or a program reads without requesting a change.
+/// Everything that a user or a program reads without requesting a change.
 const PAGES: [&str; 38] = [
     "/",
     "/live/overview",
@@ -70,7 +70,7 @@ pub(crate) fn hold_no_secret(machine: &Machine, console: &Console, memory: &str)
         let (code, page) = page("/components/postgres")?;
         ensure!(code == 200, "the page of a component is {code}: {page}");
         ensure!(!page.contains(CANARY), "the page shows a logged secret: {page}");
-        // The last line has no secret.
+        // The last line contains no secret.
         Ok(page.contains("canary end").then_some(page))
     })?;
     ensure!(marked.contains("canary [redacted:"), "lines with a secret are missing: {marked}");

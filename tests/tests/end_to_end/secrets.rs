@@ -1,4 +1,5 @@
-//! Files generated on a site. They are never generated again, match the journal, and equal those in the cluster.
+//! Files generated on a site. They are never generated a second time, match the journal, and equal those in the
+//! cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_journal_recorded_must_be_there_as_it_was() {
+    fn recorded_files_must_exist_unchanged() {
         let path = format!("{SECRETS}/encryption.yaml");
         let recorded = recorded_of("cluster-secrets", &json!({ path.as_str(): "sha256:aa" })).unwrap();
         assert_eq!(sample_files(&[(&path, "aa")], recorded.clone()).problems(), Vec::<String>::new());
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_drawn_again_or_lost_is_found() {
+    fn regenerated_or_lost_file_is_found() {
         let before = sample_files(&[("/a", "1"), ("/b", "2")], RecordedFiles::new());
         assert!(
             sample_files(&[("/a", "1"), ("/b", "2"), ("/c", "3")], RecordedFiles::new()).expect_since(&before).is_ok()
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_the_cluster_that_is_not_its_file_is_found() {
+    fn differing_cluster_secret_is_found() {
         let values = |value: &str| BTreeMap::from([("password".to_owned(), value.to_owned())]);
         assert_eq!(difference("a/b", &values("one"), &values("one")), Vec::<String>::new());
         assert_eq!(

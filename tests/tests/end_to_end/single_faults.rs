@@ -164,7 +164,7 @@ pub(super) fn are_found_one_by_one(engineer: Engineer<'_>) -> Result<()> {
         let report = preflight_report(engineer, if stops { NOT_READY } else { 0 }).with_context(|| make)?;
         let expected: BTreeSet<String> = found.iter().map(|(name, ..)| (*name).to_owned()).collect();
         let open = open_findings(&report)?;
-        // Findings about the computer below are not included here.
+        // Findings about the computer below are excluded.
         ensure!(open.is_subset(&expected), "found {open:?}, and the machine was spoiled with {expected:?} by `{make}`");
         for fault in found {
             expect_fault(&report, *fault).with_context(|| make)?;
@@ -172,7 +172,7 @@ pub(super) fn are_found_one_by_one(engineer: Engineer<'_>) -> Result<()> {
         engineer.machine().run(mend)?;
     }
     let open = open_findings(&preflight_report(engineer, 0)?)?;
-    ensure!(open.is_empty(), "a machine that was mended has findings: {open:?}");
+    ensure!(open.is_empty(), "a repaired machine has findings: {open:?}");
     printer::note(format!("{} faults of one machine were found one by one, each with its fix", FAULTS.len()));
     Ok(())
 }

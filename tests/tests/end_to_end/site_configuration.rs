@@ -32,7 +32,7 @@ values:
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
+fn site_configuration_takes_effect() -> Result<()> {
     let (_site, machine) = connected_machine_with_stick("e2e-site")?;
     let engineer = Engineer::at(&machine);
     wrong_configurations_change_nothing(engineer)?;
@@ -100,7 +100,7 @@ fn expect_node_and_ranges(machine: &Machine, report: &Value) -> Result<()> {
     expect(machine, "service kubernetes", "/spec/clusterIP", &"172.20.0.1".into())?;
     expect(machine, "service --namespace kube-system kube-dns", "/spec/clusterIP", &"172.20.0.10".into())?;
 
-    // A pod has no address shortly after the cluster first lists it, which may be late for a static pod.
+    // A pod has no address when the cluster first lists it, and a static pod may get one late.
     let pods = wait_until("an address of each pod", ADDRESS_LIMIT, || {
         let pods = get(machine, "pods --all-namespaces")?["items"].as_array().cloned().context("no list of pods")?;
         Ok(pods.iter().all(|pod| pod["status"]["podIP"].is_string()).then_some(pods))

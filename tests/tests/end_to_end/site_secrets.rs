@@ -1,6 +1,6 @@
 //! Secrets that a site provides: a release requires a password and a certificate with its key. The values reach the
-//! software, but nothing that a person reads or takes away. They can be changed at run time, and are restored if a
-//! change fails.
+//! software, but nothing that a user reads or takes away. They can be changed at run time, and are restored if a change
+//! fails.
 
 use anyhow::{Context, Result, ensure};
 use landfall_xtask::later_releases;
@@ -17,7 +17,7 @@ use super::support_bundle::{self, FILE as BUNDLE, PLANTED_LOG};
 /// Path of the release on every stick.
 const RELEASE: &str = "/media/stick/given";
 
-/// Paths on the machine of the files that a person brings.
+/// Paths on the machine of the files that a user brings.
 const SITE: &str = "/root/site.yaml";
 const PASSWORD: &str = "/root/password";
 const CERTIFICATE: &str = "/root/front.crt";
@@ -37,7 +37,7 @@ const SAID: &str = "/root/said";
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### Secrets that the release asks for\n";
+const PAGE: &str = "operate/secrets";
 
 /// Builds the release of a separate vendor, whose only key has every role. Returns the fingerprint of its root.
 fn ensure_release() -> Result<String> {
@@ -50,7 +50,7 @@ fn ensure_release() -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
+fn site_secrets_reach_only_software() -> Result<()> {
     let trust = ensure_release()?;
     let (_site, machine) = machine_with_stick("e2e-site-secrets")?;
     let engineer = Engineer::at(&machine);
@@ -176,7 +176,7 @@ fn expect_listed(engineer: Engineer<'_>, expected: &[(&str, u64)]) -> Result<()>
     Ok(())
 }
 
-/// Types the first password again, twice, as a person would.
+/// Types the first password again, twice, as a user would.
 fn is_typed(engineer: Engineer<'_>) -> Result<()> {
     let program = engineer.program()?;
     let password = PASSWORDS[0];

@@ -58,11 +58,11 @@ const FAULTS: [(&str, &str, &str); 16] = [
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn every_fault_of_a_spoiled_machine_is_found_in_one_look() -> Result<()> {
+fn all_machine_faults_are_found() -> Result<()> {
     let (_site, machine) = connected_machine_with_stick("e2e-spoiled")?;
     let engineer = Engineer::at(&machine);
     let open = open_findings(&look(engineer, 0)?)?;
-    ensure!(open.is_empty(), "a good machine has findings: {open:?}");
+    ensure!(open.is_empty(), "a healthy machine has findings: {open:?}");
     single_faults::are_found_one_by_one(engineer)?;
 
     for line in SPOILING {

@@ -109,7 +109,8 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
     let planted = planted_log(machine)?;
     ensure!(planted.matches("canary [redacted:").count() == CANARIES, "the planted log became {planted:?}");
     machine.run(&format!("rm {PLANTED_LOG}"))?;
-    // The common prefix finds each value. The Base64 of a value begins with that of the prefix's first twelve letters.
+    // The common prefix matches each value. The Base64 of a value begins with that of the prefix's first twelve
+    // letters.
     machine.run(&format!("(echo {CANARY}; printf %.12s {CANARY} | base64) > /root/patterns"))?;
     let grep = "grep --recursive --fixed-strings --text --files-with-matches --file /root/patterns";
     let where_they_are = machine.try_run(&format!("{grep} {CANARY_FILE}"))?;
@@ -139,7 +140,7 @@ pub(crate) fn planted_log(machine: &Machine) -> Result<String> {
 /// Fails unless a bundle of this ready site contains its logs, journals and objects, none of its secrets, and no error.
 /// Keeps the planted Secrets in the cluster.
 pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
-    // A log with forbidden contents: the database's password, and a password that no Secret contains.
+    // A log with forbidden contents: the database's password, and a password that is in no Secret.
     machine
         .run(&format!("(echo \"canary $({}) end\"; echo password=a-planted-one end) > {PLANTED_LOG}", SECRETS[0]))?;
     collect(machine)?;

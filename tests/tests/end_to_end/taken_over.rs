@@ -1,6 +1,6 @@
 //! A console taken over by an attacker. With its key, the host's API does only what it does for the console. Unsigned
 //! content is refused, unplanned changes do not begin, and changes that need the host's approval wait for root.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::time::Duration;
 

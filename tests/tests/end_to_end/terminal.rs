@@ -22,11 +22,11 @@ pub(crate) fn refuses_a_wrong_name(engineer: Engineer<'_>) -> Result<()> {
     ensure!(said.status.code() == Some(2), "a wrong name ended with {}: {}", said.status, said.stdout);
     ensure!(said.stdout.contains("type the name of this site") && said.stdout.contains("LF4025"), "{}", said.stdout);
     let after = engineer.status()?;
-    ensure!(after["state"] == before["state"], "a wrong name has changed the site: {after:#}");
+    ensure!(after["state"] == before["state"], "a wrong name changed the site: {after:#}");
     Ok(())
 }
 
-/// Uninstalls with all data, like a person who types the name of the site.
+/// Uninstalls with all data, like a user who types the name of the site.
 pub(crate) fn uninstalls_by_name(engineer: Engineer<'_>) -> Result<()> {
     let name = engineer.machine().run("hostname")?.stdout;
     let said = answer(engineer, DELETION, name.trim())?;

@@ -31,7 +31,7 @@ pub(crate) fn begins_a_backup(
     meanwhile: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let machine = engineer.machine();
-    // Without higher accuracy, it may start up to a minute late.
+    // Without a stricter accuracy setting, the timer may fire up to a minute late.
     machine.run(&format!("mv {PUT_OFF} {KEPT} && printf '[Timer]\\nAccuracySec=1s\\n' > {PUT_OFF}"))?;
     machine.run("systemctl daemon-reload")?;
     let soon = machine.run("date --date '2 minutes' +%H:%M")?.stdout.trim().to_owned();

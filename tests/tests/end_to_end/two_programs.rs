@@ -1,5 +1,5 @@
-//! Two programs at one site. A later release brings a `landfall` that writes one field more into every document; the
-//! site goes back, and its earlier `landfall` works with those documents as before.
+//! Two programs at one site. A later release includes a `landfall` that writes an additional field into every document.
+//! After a rollback, the earlier `landfall` works with those documents as before.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const COMMAND: &str = "/usr/local/bin/landfall";
 /// Program on the later release's stick.
 const LATER_PROGRAM: &str = "/media/stick/later/landfall";
 
-/// Verbs that need a site and leave it usable for the verbs after them. The settings are those of the site.
+/// Verbs that need a site and leave it usable for the verbs after them. The settings are the site's own.
 const VERBS: &[&[&str]] = &[
     &["status"],
     &["doctor"],
@@ -62,19 +62,20 @@ const VERBS: &[&[&str]] = &[
     &["values", "components"],
 ];
 
-/// Empties the places that verbs write to besides the site.
+/// Empties the places that verbs write to apart from the site.
 const FORGET_WRITTEN: &str =
     "rm -rf /root/objects /root/carried /root/report.json /root/support.tar.gz && mkdir /root/carried";
 
 /// Files of the later program that the earlier one must be able to read.
 const READ: [&str; 4] = ["backup-try.json", "drill-try.json", "help.json", "marks.json"];
 
-/// Verbs with another outcome by nature: an earlier release exists or not, and the stick's release is installed or not.
+/// Verbs whose outcome differs by nature: an earlier release exists or not, and the stick's release is installed or
+/// not.
 const BY_NATURE: [&str; 2] = ["rollback --dry-run", "upgrade /media/stick/later --dry-run"];
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_earlier_program_continues_after_a_later_one() -> Result<()> {
+fn earlier_program_reads_later_documents() -> Result<()> {
     ensure_release_with_later_program()?;
     let (_site, machine) = installed_machine("e2e-two-programs")?;
     let engineer = Engineer::at(&machine).with_program(COMMAND);
@@ -132,7 +133,7 @@ fn outcomes(engineer: Engineer<'_>) -> Result<BTreeMap<String, String>> {
     VERBS.iter().map(outcome).collect()
 }
 
-/// Fails unless verbs end as they did first, and names all that do not.
+/// Fails unless verbs end as they did at first, and names all that do not.
 fn expect_same(first: &BTreeMap<String, String>, now: &BTreeMap<String, String>, otherwise: &str) -> Result<()> {
     let other: Vec<String> = first
         .iter()
@@ -155,7 +156,7 @@ fn refused_verbs(outcomes: &BTreeMap<String, String>) -> Vec<String> {
     refused.map(|(verb, ended)| format!("{verb} ({ended})")).collect()
 }
 
-/// Fails unless the later program's documents have its field, journals among them.
+/// Fails unless the later program's documents, including journals, have its field.
 fn expect_later_documents(machine: &Machine) -> Result<()> {
     let line = format!(
         "grep --recursive --files-with-matches --text '\"{}\":{{\"program\"' /etc/landfall /var/lib/landfall",
@@ -172,7 +173,7 @@ fn expect_later_documents(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the earlier program shows each operation of both.
+/// Fails unless the earlier program shows each operation of both programs.
 fn expect_readable_history(engineer: Engineer<'_>) -> Result<()> {
     let history = engineer.landfall(&["history"])?.report("history")?;
     let operations = history["operations"].as_array().context("the history has no operations")?;

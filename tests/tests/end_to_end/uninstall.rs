@@ -11,7 +11,7 @@ use super::power_cut::{applies, phases};
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
+fn after_a_cut_uninstall_removes_everything() -> Result<()> {
     let mut seeded = SeededNumbers::with_name("uninstall")?;
     let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-uninstall")?;

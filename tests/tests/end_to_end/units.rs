@@ -21,7 +21,7 @@ const SAID_LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_comes_back_whatever_happened_to_its_units() -> Result<()> {
+fn site_recovers_from_unit_failures() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-units")?;
     let engineer = Engineer::at(&machine);
     expect_units(&machine)?;

@@ -10,7 +10,7 @@ use super::console::Console;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn operations_are_listed_with_who_asked_and_lead_to_their_pages() -> Result<()> {
+async fn operations_show_requester_and_page() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

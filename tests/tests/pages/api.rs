@@ -24,13 +24,13 @@ async fn the_api_answers_as_its_document_says() -> Result<()> {
 /// A request beyond the key's scopes is refused as documented, whatever it contains.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and schemathesis: run by `cargo xtask test --only pages`"]
-async fn the_api_answers_a_key_that_may_only_read_as_its_document_says() -> Result<()> {
+async fn reader_key_gets_documented_answers() -> Result<()> {
     answers_as_its_document_says(&Console::begin().await?, "schemathesis-read", &READ).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium, schemathesis and PostgreSQL: run by `cargo xtask test --only pages`"]
-async fn the_api_answers_alike_with_postgresql() -> Result<()> {
+async fn api_answers_equally_with_postgresql() -> Result<()> {
     answers_as_its_document_says(&Console::begin_with_postgresql().await?, "schemathesis-postgresql", &EVERYTHING).await
 }
 
@@ -64,7 +64,7 @@ async fn answers_as_its_document_says(console: &Console, report: &str, asking: &
     command.arg("--config-file").arg(workspace::root().join("tests/schemathesis/schemathesis.toml"));
     command.arg("run").arg(workspace::root().join("docs/openapi.json")).args(["--url", &console.origin()]);
     command.arg("--tls-verify").arg(console.certificate()).args(["--header", &format!("Authorization: Bearer {key}")]);
-    // The requests are the same each time, so that a new failure has a new cause.
+    // The requests are the same in each run, so a new failure has a new cause.
     command.args(["--generation-deterministic", "--max-examples", EXAMPLES]);
     command.args(["--no-color", "--continue-on-failure"]);
     command.args(asking.checks.into_iter().flat_map(|checks| ["--checks", checks]));

@@ -148,7 +148,7 @@ async fn every_page_is_whole_in_light_in_dark_and_on_a_phone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn pages_of_a_site_with_troubles_are_whole_too() -> Result<()> {
+async fn pages_of_faulty_site_are_complete() -> Result<()> {
     let mut console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

@@ -1,4 +1,4 @@
-//! The schedule of backups, a drill that a person starts, and a backup that the host refuses.
+//! The schedule of backups, a drill that a user starts, and a backup that the host refuses.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::console::Console;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<()> {
+async fn drill_outcome_is_shown() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -36,7 +36,7 @@ async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn another_time_of_the_daily_backup_is_planned_and_approved() -> Result<()> {
+async fn daily_backup_time_is_changed() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -65,7 +65,7 @@ async fn another_time_of_the_daily_backup_is_planned_and_approved() -> Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_backup_beside_another_operation_is_refused_and_one_that_did_not_begin_is_shown() -> Result<()> {
+async fn concurrent_backup_is_refused_and_shown() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

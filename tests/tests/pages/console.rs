@@ -61,7 +61,7 @@ impl Console {
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
         let mut texts = Vec::new();
         for name in ["console", "client", "host"] {
-            // Browsers know the console by its address.
+            // Browsers identify the console by its address.
             let (certificate, key) = Identity::generate(if name == "console" { "127.0.0.1" } else { name })?;
             write(&format!("{name}.crt"), &certificate)?;
             write(&format!("{name}.key"), &key)?;

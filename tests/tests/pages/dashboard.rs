@@ -40,7 +40,7 @@ fn point(index: i64, at: Timestamp) -> Value {
     })
 }
 
-/// Stores the points of the last day, like the console would.
+/// Stores the points of the last day, as the console would.
 async fn fill(console: &Console) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(console.data().join("console.db"));
     let mut database = options.connect().await?;
@@ -55,7 +55,7 @@ async fn fill(console: &Console) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_day_is_drawn_and_outlasts_a_restart() -> Result<()> {
+async fn trend_of_day_survives_restart() -> Result<()> {
     let mut console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

@@ -70,7 +70,7 @@ const ENTRIES: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and Dex: run by `cargo xtask test --only pages`"]
-async fn people_sign_in_at_their_identity_provider() -> Result<()> {
+async fn people_use_identity_provider() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = browser::begin_as_administrator(&console).await?;
     let slapd = Slapd::begin().await?;
@@ -120,8 +120,8 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     nobody.expect("main", "no group of the person has a role").await?;
     expect_no_faults_here(&nobody, &dex.issuer).await?;
 
-    // Without the provider, everyone else can still sign in. The console caches the provider's address for an hour, and
-    // the browser would find no server there, so the console is restarted.
+    // Without the provider, all other users can still sign in. The console caches the provider's address for an hour,
+    // and the browser would find no server there, so the console is restarted.
     dex.stop();
     console.use_directory(&files).await?;
     let other = browser::begin(&console).await?;
@@ -159,7 +159,7 @@ fn files<'a>(settings: &'a str, slapd: &'a Slapd) -> [(&'a str, &'a str); 3] {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and slapd: run by `cargo xtask test --only pages`"]
-async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
+async fn people_use_directory_password() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = browser::begin_as_administrator(&console).await?;
     let slapd = Slapd::begin().await?;
@@ -173,7 +173,7 @@ async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
     // Trent is an administrator whose description is another person's name.
     console.use_directory(&files(&ldap(&tls, TWO_PEOPLE, ""), &slapd)).await?;
     let mallory = outcome(&console, "mallory", PASSWORD).await?;
-    ensure!(mallory.contains("User name or password is wrong"), "mallory is in with the rights of trent: {mallory}");
+    ensure!(mallory.contains("User name or password is wrong"), "mallory is signed in with trent's rights: {mallory}");
     for (settings, what) in &ways {
         console.use_directory(&files(settings, &slapd)).await?;
         for (name, role) in [("alma", "administrator"), ("Otto", "operator"), ("vera", "viewer"), ("mallory", "viewer")]
@@ -181,7 +181,7 @@ async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
             let found = outcome(&console, name, PASSWORD).await.with_context(|| format!("{what}: {name}"))?;
             ensure!(found == role, "{what}: {name} is {found}, not {role}");
         }
-        // Her only group has a name that contains the name of another group.
+        // Her only group has a name that contains another group's name.
         let eve = outcome(&console, "eve", PASSWORD).await?;
         ensure!(eve.contains("no group of the person has a role"), "{what}: {eve}");
     }
@@ -198,7 +198,7 @@ async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
         let found = outcome(&console, name, password).await?;
         ensure!(found.contains("User name or password is wrong"), "{name:?} with {password:?}: {found}");
     }
-    // A local user's password is never sent to the directory, and works without it.
+    // A local user's password is never sent to the directory, and works without the directory.
     drop(slapd);
     let ada = outcome(&console, "ada", PASSWORD).await?;
     ensure!(ada == "administrator", "{ada}");

@@ -1,4 +1,4 @@
-//! Documents of the simulated host: the console's samples, shifted in time so that their present is now.
+//! Documents of the simulated host: the console's samples, with all times shifted so that they look current.
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
@@ -46,7 +46,7 @@ fn shift_times(text: &str, since: SignedDuration) -> String {
 }
 
 #[test]
-fn times_are_moved_wherever_they_are() {
+fn times_inside_text_are_shifted() {
     let since = SignedDuration::from_hours(48);
     assert_eq!(shift_times("2026-11-20T08:00:00Z", since), "2026-11-22T08:00:00Z");
     assert_eq!(shift_times("ends “soon”, on 2026-12-01T00:00:00Z.", since), "ends “soon”, on 2026-12-03T00:00:00Z.");

@@ -41,7 +41,7 @@ fn models() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn gpus_are_shown_where_there_are_some() -> Result<()> {
+async fn existing_gpus_are_shown() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

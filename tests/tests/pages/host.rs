@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_error_codes::codes;
 use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
@@ -15,7 +15,7 @@ use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
     AuditPage, Certificate, Change, ComponentLogs, ComponentResources, Event, Identity, KeptSecret, LogLine, MediaPage,
     Medium, NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, Requester,
-    SecretWish, server,
+    SecretRequest, server,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -26,7 +26,7 @@ use super::judge::UploadDesk;
 
 /// Token that `landfall console` would have printed.
 pub(crate) const TOKEN: &str = "K7QF2M-9XRT4B";
-/// Name of the site, which a person types to approve a plan.
+/// Name of the site, which a user types to approve a plan.
 pub(crate) const SITE: &str = "node-1";
 /// Digest of the plan.
 pub(crate) const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
@@ -239,7 +239,7 @@ impl Site for SimulatedSite {
         Ok(())
     }
 
-    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
+    fn keep_secret(&self, wish: SecretRequest) -> Result<KeptSecret, Problem> {
         self.facts().secrets.push((wish.name, wish.value));
         Ok(KeptSecret { id: "0000000f".to_owned() })
     }
@@ -271,7 +271,7 @@ impl Site for SimulatedSite {
         Ok(self.facts().audit.page())
     }
 
-    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
+    fn checkpoint(&self, wish: &CheckpointRequest) -> Result<Checkpoint, Problem> {
         self.facts().audit.sign(SITE, wish, jiff::Timestamp::now())
     }
 
@@ -331,7 +331,7 @@ fn busy(operation: &str) -> Problem {
         status: 409,
         title: format!("`landfall {operation}` (process 4711) runs on this site"),
         detail: None,
-        code: Some(code.id.to_owned()),
+        code: Some(code.into()),
         hint: Some(code.fix.to_owned()),
     }
 }

@@ -16,7 +16,7 @@ const SERVICE: &str = "console.landfall-console.svc";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_console_behind_an_ingress_is_used_as_without_one() -> Result<()> {
+async fn console_works_behind_ingress() -> Result<()> {
     let mut console = Console::begin().await?;
     console.take_name(SERVICE).await?;
     let nginx = Nginx::begin(&console, SERVICE).await?;
@@ -55,7 +55,7 @@ async fn use_all_of_it(console: &Console, browser: &Browser) -> Result<()> {
     let took = step_shown(console, browser, 2, "copy what is new").await?;
     ensure!(
         took < HEARD_WITHIN && received_event_count(browser).await? > 0,
-        "a step was shown after {took:?}, by no stream"
+        "a step was shown after {took:?}, without a stream"
     );
     Ok(())
 }

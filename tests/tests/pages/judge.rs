@@ -16,7 +16,7 @@ use landfall_lifecycle::operations::ArrivedBundle;
 use landfall_lifecycle::uploads::{UploadJudge, UploadSlot, UploadUse, UploadVerdict};
 use landfall_media::verify::verify_arrived;
 use landfall_media::{Payload, durable};
-use landfall_peer::{MediumRelease, Problem, Upload, UploadWish, UploadsPage};
+use landfall_peer::{MediumRelease, Problem, Upload, UploadRequest, UploadsPage};
 use tempfile::TempDir;
 
 /// The vendor whose bundles the simulated site accepts, and the current upload.
@@ -57,7 +57,7 @@ fn to_problem(error: &dyn CodedError) -> Problem {
         status: 422,
         title: error.to_string(),
         detail: None,
-        code: Some(code.id.to_owned()),
+        code: Some(code.into()),
         hint: Some(code.fix.to_owned()),
     }
 }
@@ -104,7 +104,7 @@ impl Uploads for UploadDesk {
         self.slot.page().map_err(|error| error.problem())
     }
 
-    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem> {
+    fn begin(&self, wish: &UploadRequest) -> Result<Upload, Problem> {
         self.slot.begin(wish).map_err(|error| error.problem())
     }
 

@@ -67,11 +67,11 @@ async fn tab_to(browser: &Browser, wanted: &str) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("the tabulator does not lead to {wanted}")
+    bail!("the Tab key does not lead to {wanted}")
 }
 
 /// Entries in the order of the page.
-const NAVIGATION: [&str; 18] = [
+const NAVIGATION: [&str; 19] = [
     "Skip to the content",
     "Landfall",
     "Go to a page\nCtrl K",
@@ -90,17 +90,18 @@ const NAVIGATION: [&str; 18] = [
     "API keys",
     "Audit",
     "Approval",
+    "Handbook",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
+async fn sign_in_needs_no_mouse() -> Result<()> {
     let console = Console::begin().await?;
     let first = browser::begin_as_administrator(&console).await?;
     first.close().await?;
     let browser = browser::begin(&console).await?;
     browser.open("/sign-in").await?;
-    ensure!(focus(&browser).await?.name == "name", "the sign-in does not begin with the name");
+    ensure!(focus(&browser).await?.name == "name", "the sign-in does not begin with the name field");
     browser.press("ada").await?;
     expect_order(&browser, &["password"]).await?;
     browser.press(PASSWORD).await?;
@@ -131,7 +132,7 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
+async fn upgrade_needs_no_mouse() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/upgrade").await?;
@@ -154,7 +155,7 @@ async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn the_focus_stays_where_it_is_while_a_page_refreshes_itself() -> Result<()> {
+async fn refresh_keeps_focus() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/components").await?;

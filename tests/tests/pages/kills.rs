@@ -1,4 +1,4 @@
-//! The console is killed at seeded instants while an upgrade is planned, begun and runs. The client resends every
+//! The console is killed at seeded instants while an upgrade is planned, begins and runs. The client resends every
 //! request, like a program that got no response.
 
 use std::time::Duration;
@@ -16,13 +16,13 @@ use super::browser;
 use super::console::Console;
 use super::host::{PLAN, SITE, SimulatedSite};
 
-/// Number of kills while it works, and of kills while it starts. Every fourth kill at work is followed by one at the
-/// start.
+/// Number of kills while it works, and of kills while it starts. Every fourth kill while it works is followed by one
+/// while it starts.
 const KILLS: [usize; 2] = [40, 10];
-/// Number of kills at work until the next step of the upgrade begins.
+/// Number of kills while it works until the next step of the upgrade begins.
 const KILLS_A_STEP: usize = 3;
-/// Numbers of kills at work by which the host has a plan, and by which the upgrade has begun. The last request before
-/// each must arrive, even on a slow machine.
+/// Numbers of kills while it works by which the host has a plan, and by which the upgrade has begun. The last request
+/// before each must arrive, even on a slow machine.
 const KILLS_BEFORE: [usize; 2] = [8, 16];
 /// Index of the last step.
 const STEPS: usize = 12;
@@ -59,7 +59,7 @@ async fn wait(random: &mut SeededNumbers, most: u64) {
     sleep(Duration::from_millis(random.within(0, most))).await;
 }
 
-/// Waits until the kill at work with this number, from 0, is due.
+/// Waits until the kill with this number, from 0, is due while the console works.
 async fn wait_at_work(random: &mut SeededNumbers, site: &SimulatedSite, number: usize) -> Result<()> {
     let [planned, begun] = KILLS_BEFORE;
     match number + 1 {
@@ -102,7 +102,7 @@ async fn kill_again_and_again(console: &mut Console, key: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_no_entry() -> Result<()> {
+async fn killed_console_begins_upgrade_once() -> Result<()> {
     let mut console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     let key = key_of_everything(&browser).await?;
@@ -116,7 +116,7 @@ async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_n
     ensure!(site.facts().begun == [PLAN], "the host began {:?}", site.facts().begun);
 
     // The page that was open all the time shows the end without a reload.
-    until("the page tells that the upgrade has ended", async || {
+    until("the page says that the upgrade has ended", async || {
         let text = browser.text("#live").await?;
         Ok(text.contains("The latest change") && text.contains("starter 1.2.0") && !text.contains("of 12"))
     })

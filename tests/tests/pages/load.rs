@@ -49,7 +49,7 @@ const PATHS: [&str; 12] = [
 
 /// Number of simultaneous listeners.
 const LISTENERS: usize = 500;
-/// Number of machines that they are on. One address may use at most half of the console's places.
+/// Number of machines that the programs are on. One address may use at most half of the console's places.
 const MACHINES: u8 = 5;
 /// Number of events of the operation that they listen to.
 const EVENTS: u64 = 200;
@@ -72,28 +72,28 @@ const FIRST_PAGES: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the program: run by `cargo xtask test --only pages`"]
-async fn five_hundred_programs_hear_one_upgrade_to_its_end() -> Result<()> {
+async fn five_hundred_programs_follow_one_upgrade() -> Result<()> {
     hear_one_upgrade(Console::begin().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the program: run by `cargo xtask test --only pages`"]
-async fn five_hundred_programs_hear_one_upgrade_to_its_end_with_postgresql() -> Result<()> {
+async fn programs_follow_upgrade_with_postgresql() -> Result<()> {
     hear_one_upgrade(Console::begin_with_postgresql().await?).await
 }
 
 async fn hear_one_upgrade(mut console: Console) -> Result<()> {
     let program = Program::begin(&console).await?;
-    ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear before anything runs");
+    ensure!(program.listen(FOLLOW, None).await?.is_none(), "an event was sent before anything ran");
     let taken = listen_together(&console, &program).await?;
-    // Code is not counted, because that of a program built for tests is far larger.
+    // Code is not counted, because the code of a test build is far larger.
     let own = bytes_of(&console, "RssAnon:")?;
     ensure!(own <= LISTENERS_BYTES, "{own} bytes of memory after {LISTENERS} listeners");
     printer::note(format!(
         "proved: {LISTENERS} programs heard {EVENTS} events each, {:.1} s after the last",
         taken.as_secs_f64()
     ));
-    ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear after the end");
+    ensure!(program.listen(FOLLOW, None).await?.is_none(), "an event was sent after the end");
     continues_with_the_next_console(&mut console, &program).await
 }
 
@@ -108,7 +108,7 @@ async fn continues_with_the_next_console(console: &mut Console, program: &Progra
     console.stop()?;
     ensure!(before.elapsed() < Duration::from_secs(6), "a listener held up the end for {:?}", before.elapsed());
     let heard = timeout(HEARING, listening).await???;
-    ensure!(!heard.has_ended, "the end of the console was taken for that of the operation");
+    ensure!(!heard.has_ended, "the console's end was mistaken for the operation's");
 
     console.start().await?;
     console.host.site.facts().report(Event::Note("a note for the next console".to_owned()));
@@ -360,7 +360,8 @@ fn bytes_of(console: &Console, name: &str) -> Result<f64> {
 /// Returns the processor time of the console, in user mode and in the kernel.
 fn processor_time(console: &Console) -> Result<Duration> {
     let stat = console.kernel_file("stat")?;
-    // The preceding name may contain spaces and parentheses. After it, the 12th and 13th fields are the two times.
+    // The name, which precedes the fields, may contain spaces and parentheses. After it, the 12th and 13th fields are
+    // the two times.
     let (_, fields) = stat.rsplit_once(')').context("a process has no name")?;
     let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
     let ticks = times.sum::<Result<u64, _>>()?;
@@ -373,12 +374,12 @@ fn forget_peak(console: &Console) -> Result<()> {
 }
 
 #[test]
-fn the_measurement_has_the_name_by_which_it_is_run() {
+fn measurement_has_expected_name() {
     assert!(include_str!("load.rs").contains(&format!("async fn {MEASUREMENT}()")));
 }
 
 #[test]
-fn a_share_of_times_is_the_value_that_so_many_do_not_exceed() {
+fn percentile_is_computed() {
     let mut times: Vec<Duration> = (1..=20).rev().map(Duration::from_millis).collect();
     let at = |share, times: &mut [Duration]| of_hundred(share, times).as_millis();
     assert_eq!([50, 95, 100].map(|share| at(share, &mut times)), [10, 19, 20]);

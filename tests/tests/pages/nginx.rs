@@ -1,5 +1,5 @@
 //! A proxy in front of the console: Debian's nginx on loopback, with the configuration that ingress-nginx writes for
-//! the object in docs/CONSOLE.md.
+//! the object in docs/console/ingress.md.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::fs::File;
@@ -71,7 +71,7 @@ impl Nginx {
 }
 
 /// Returns the settings of one process with all files in this folder. Sizes, times and headers are those of
-/// ingress-nginx, with the annotations of docs/CONSOLE.md.
+/// ingress-nginx, with the annotations of docs/console/ingress.md.
 fn settings(folder: &Path, port: u16, console: &Console, name: &str) -> String {
     let folder = folder.display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -8,8 +8,8 @@ use super::appearance::Findings;
 use super::browser;
 use super::console::Console;
 
-/// Script that clicks inside the dialog's padding, then outside the dialog. Returns after each click if the dialog is
-/// open.
+/// Script that clicks inside the dialog's padding, then outside the dialog. Returns after each click whether the dialog
+/// is open.
 const CLICKS: &str = "const dialog = document.getElementById('palette'), box = dialog.getBoundingClientRect();
     return [2, -2].map(inward => {
         const place = { bubbles: true, clientX: box.left + inward, clientY: box.top + inward };
@@ -35,7 +35,7 @@ async fn selected_option(browser: &Browser) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
+async fn palette_opens_page_by_name() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -46,10 +46,10 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
 
     // The arrow keys wrap around.
     browser.press(DOWN).await?;
-    ensure!(selected_option(&browser).await? == "Components", "down does not choose the next one");
+    ensure!(selected_option(&browser).await? == "Components", "the Down key does not select the next entry");
     browser.press(UP).await?;
     browser.press(UP).await?;
-    ensure!(selected_option(&browser).await? == "API reference", "up does not lead around to the last one");
+    ensure!(selected_option(&browser).await? == "API reference", "the Up key does not wrap around to the last entry");
 
     // Escape returns the focus to its earlier element.
     browser.press(ESCAPE).await?;

@@ -21,7 +21,7 @@ pub(crate) async fn create(browser: &Browser, name: &str, role: &str, password: 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
+async fn viewer_reads_and_operator_acts() -> Result<()> {
     let console = Console::begin().await?;
     let administrator = browser::begin_as_administrator(&console).await?;
     create(&administrator, "vera", "viewer", "123456789012").await?;
@@ -55,7 +55,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     browser.expect("main", "administrator").await?;
     ensure!(browser.count("main table").await? == 0, "a viewer sees the users");
 
-    // The role applies from the next request on.
+    // The new role applies from the next request on.
     administrator.open("/users/vera").await?;
     administrator.choose("#role", "operator").await?;
     administrator.click("form[action='/users/vera/role'] button").await?;
@@ -85,7 +85,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_license_is_imported_from_its_file() -> Result<()> {
+async fn license_file_is_imported() -> Result<()> {
     const LICENSE: &str = "{\"signatures\": [],\n \"terms\": \"<&> \u{e9}\"}\n";
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -101,7 +101,7 @@ async fn a_license_is_imported_from_its_file() -> Result<()> {
     .await?;
     browser.click("form[action='/license'] button").await?;
     browser.expect(".notice.good", "The license is imported.").await?;
-    // A form has its own line endings.
+    // A submitted form has its own line endings.
     let imported: Vec<String> =
         console.host.site.facts().licenses.iter().map(|text| text.replace("\r\n", "\n")).collect();
     ensure!(imported == [LICENSE], "the host was sent {imported:?}");
@@ -111,7 +111,7 @@ async fn a_license_is_imported_from_its_file() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> Result<()> {
+async fn api_key_works_until_removed() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/keys").await?;

@@ -66,7 +66,7 @@ impl Program {
         let sent = self.client.post(self.at("/first")).header(COOKIE, format!("{FORM}={form}"));
         let sent = sent.header(ORIGIN, &self.origin).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let answer = sent.body(fields.query().unwrap_or_default().to_owned()).send().await?;
-        ensure!(answer.status() == StatusCode::SEE_OTHER, "the token made no administrator: {}", answer.status());
+        ensure!(answer.status() == StatusCode::SEE_OTHER, "the token created no administrator: {}", answer.status());
         Ok(format!("{SESSION}={}", cookie(&answer, SESSION)?))
     }
 

@@ -205,7 +205,7 @@ async fn colors(browser: &Browser) -> Result<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn pages_for_an_e_mail_are_whole_on_a_screen_on_a_phone_and_on_paper() -> Result<()> {
+async fn report_pages_fit_every_medium() -> Result<()> {
     let folder = tempfile::tempdir()?;
     write_pages(folder.path())?;
     let mut findings = Findings::begin()?;

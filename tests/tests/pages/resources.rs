@@ -22,7 +22,7 @@ async fn expect_focus(browser: &Browser, name: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn what_a_component_uses_is_shown_and_what_was_not_measured_is_no_zero() -> Result<()> {
+async fn measured_use_is_shown() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -31,7 +31,7 @@ async fn what_a_component_uses_is_shown_and_what_was_not_measured_is_no_zero() -
         browser.expect("#live", words).await?;
     }
     findings.look(&browser, PAGE, None).await?;
-    // A table that overflows its container can be scrolled with keys.
+    // A table that overflows its container can be scrolled with the keyboard.
     browser.find("#containers-table").await?.focus().await?;
     expect_focus(&browser, "Containers").await?;
     browser.press(TAB).await?;

@@ -29,7 +29,7 @@ fn end(console: &Console, state: OperationState) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_backup_is_chosen_its_plan_is_read_and_approved_and_the_restore_is_followed() -> Result<()> {
+async fn chosen_backup_is_restored() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -82,7 +82,7 @@ async fn a_backup_is_chosen_its_plan_is_read_and_approved_and_the_restore_is_fol
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
+async fn restore_to_time_is_undone() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/restore").await?;
@@ -117,7 +117,7 @@ async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_operator_plans_a_restore_and_does_not_begin_it() -> Result<()> {
+async fn operator_cannot_begin_restore() -> Result<()> {
     let console = Console::begin().await?;
     let ada = browser::begin_as_administrator(&console).await?;
     create(&ada, "olga", "operator", PASSWORD).await?;

@@ -12,7 +12,7 @@ use super::host::SITE;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_followed() -> Result<()> {
+async fn changed_settings_are_applied() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -52,7 +52,7 @@ async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_
     browser.click("#live a[href='/settings']").await?;
     browser.expect("form[action='/settings/plan']", "Make a plan of the change").await?;
 
-    // Another value of a secret, which the host receives but no page shows.
+    // Another value of the secret, which the host receives but no page shows.
     browser.click("#secret-0-more summary").await?;
     browser.fill("#secret-0", "canary-password").await?;
     browser.fill("#secret-0-again", "canary-password").await?;

@@ -12,10 +12,10 @@ const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn the_token_makes_one_administrator() -> Result<()> {
+async fn token_creates_one_administrator() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin(&console).await?;
-    // A visitor who is not signed in is told what to do first.
+    // A visitor who is not signed in is shown what to do first.
     browser.open("/").await?;
     browser.expect_path("/sign-in").await?;
     browser.expect(".notice", "There is no user yet.").await?;
@@ -46,7 +46,7 @@ async fn the_token_makes_one_administrator() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Result<()> {
+async fn wrong_password_is_refused() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/users").await?;

@@ -15,7 +15,7 @@ const PAGES: [(&str, &str); 4] =
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_silent_host_is_reported_and_its_return_is_noticed() -> Result<()> {
+async fn silent_host_is_reported() -> Result<()> {
     let mut console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.expect("#live", "starter 1.1.0").await?;
@@ -45,7 +45,7 @@ async fn a_silent_host_is_reported_and_its_return_is_noticed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<()> {
+async fn ended_console_is_reported() -> Result<()> {
     let mut console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/backups").await?;
@@ -84,7 +84,7 @@ pub(crate) async fn received_event_count(browser: &Browser) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
+async fn steps_appear_with_and_without_stream() -> Result<()> {
     let mut console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/upgrade").await?;
@@ -94,7 +94,7 @@ async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
     until("the page listens", async || Ok(received_event_count(&browser).await? > 0)).await?;
     let took = step_shown(&console, &browser, 2, "copy what is new").await?;
     ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
-    ensure!(received_event_count(&browser).await? > 0, "the page did not hear of it by its stream");
+    ensure!(received_event_count(&browser).await? > 0, "the page did not receive it through its stream");
 
     // The stream is cut, and cannot be opened again.
     browser.driver.command("Network.enable", json!({})).await?;

@@ -142,7 +142,7 @@ fn entries() -> String {
         }
         text.push('\n');
     }
-    // A client that follows this referral would find another server.
+    // A client that follows this referral would reach another server.
     text.push_str("dn: ou=other,ou=people,dc=example,dc=org\nobjectClass: referral\nobjectClass: extensibleObject\n");
     text.push_str("ref: ldap://127.0.0.1:9/ou=people,dc=evil\n\n");
     text

@@ -22,7 +22,7 @@ const FETCH: &str = "const done = arguments[0];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_support_bundle_is_collected_and_downloaded_in_the_browser() -> Result<()> {
+async fn support_bundle_is_downloaded() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -35,8 +35,8 @@ async fn a_support_bundle_is_collected_and_downloaded_in_the_browser() -> Result
     for words in ["The support bundle is collected", "80 files", "of 3 days", "ada"] {
         browser.expect("#live", words).await?;
     }
-    // A second one within a minute is refused with a reason. This comes immediately, because the rest may take longer
-    // than a minute.
+    // A second request within a minute is refused with a reason. This comes immediately, because the rest may take
+    // longer than a minute.
     browser.click("form[action='/support/collect'] button.main").await?;
     browser.expect("main", "less than a minute ago").await?;
     browser.open("/support").await?;

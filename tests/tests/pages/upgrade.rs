@@ -15,7 +15,7 @@ async fn plan(browser: &Browser) -> Result<()> {
     browser.open("/upgrade").await?;
     browser.click("form[action='/upgrade/look'] button").await?;
     browser.expect("#media + p, #live", "starter 1.2.0").await?;
-    // A stick's texts are shown as text, and an unusable one has its reason.
+    // A stick's texts are shown as plain text, and an unusable stick is shown with its reason.
     browser.expect("#live", "not signed by a key that the root names").await?;
     ensure!(browser.count("#live script").await? == 0, "a name on a stick became a script");
     browser.picture("upgrade").await?;
@@ -26,7 +26,7 @@ async fn plan(browser: &Browser) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_replacement() -> Result<()> {
+async fn upgrade_survives_console_replacement() -> Result<()> {
     let mut console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     plan(&browser).await?;
@@ -64,7 +64,7 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
     browser.expect("#live", "wait until everything is ready").await?;
     ensure!(
         !browser.find("#console-replaced").await?.is_displayed().await?,
-        "the console is said to be replaced still"
+        "the page still says that the console is being replaced"
     );
     console.host.site.facts().commit();
     browser.expect("#live", "The latest change").await?;
@@ -86,7 +86,7 @@ async fn of_user(console: &Console, name: &str) -> Result<Browser> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
+async fn plan_waits_for_second_person() -> Result<()> {
     let console = Console::begin().await?;
     let ada = browser::begin_as_administrator(&console).await?;
     create(&ada, "bob", "administrator", PASSWORD).await?;
@@ -127,7 +127,7 @@ async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upgrade_that_was_undone_says_why_and_what_to_do() -> Result<()> {
+async fn undone_upgrade_is_explained() -> Result<()> {
     let console = Console::begin().await?;
     console.host.site.facts().end(sample("operation-undone")?);
     let browser = browser::begin_as_administrator(&console).await?;

@@ -1,5 +1,4 @@
-//! A bundle that a person uploads: with a reload in the middle, paused and continued, in parts, and one that is
-//! refused.
+//! A bundle that a user uploads: with a reload in the middle, paused and continued, in parts, and one that is refused.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ pub(crate) fn bundle(vendor: &Vendor, mib: usize) -> Result<(String, Vec<u8>)> {
     Ok((sample.head.verified_head().bundle_name().file(FileKind::Whole), sample.stream()))
 }
 
-/// Writes a file, as if on a person's disk.
+/// Writes a file, as if on a user's disk.
 fn write_file(folder: &TempDir, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes)?;
@@ -49,7 +48,7 @@ async fn limit(browser: &Browser, bytes: Option<usize>) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
+async fn upload_continues_after_reload() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let browser = browser::begin_as_administrator(&console).await?;
     let uploads = || console.host.site.uploads.upload();
@@ -92,13 +91,13 @@ async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
+async fn upload_in_parts_can_be_paused() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let browser = browser::begin_as_administrator(&console).await?;
     let received = || console.host.site.uploads.upload().map(|upload| upload.received_bytes);
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 12)?;
     let (first, second) = bytes.split_at(5 * MIB + 17);
-    // A person selects them in any order.
+    // A user selects them in any order.
     let second = write_file(&folder, &format!("{name}.002"), second)?;
     let first = write_file(&folder, &format!("{name}.001"), first)?;
 
@@ -126,7 +125,7 @@ async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_hostile_bundle_is_refused_with_its_reason_and_leaves_nothing() -> Result<()> {
+async fn refused_hostile_bundle_leaves_nothing() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

@@ -1,6 +1,6 @@
-//! Tests of the presets for Valkey and Redis with Debian's servers, which run from unpacked root filesystems. Nothing
+//! Tests of the presets for Valkey and Redis with Debian's servers, which run from unpacked root filesystems. No part
 //! of them is installed on this machine.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -144,7 +144,7 @@ fn rule(preset: &str, port: u16, data: &Path) -> Result<BackupRule> {
     rules.into_iter().next().context("no rule")
 }
 
-/// Holds, counts, saves, loses, loads and counts keys again.
+/// Holds, counts, saves, loses, loads and recounts keys.
 fn comes_back(name: &'static str, root: &Path) -> Result<()> {
     let mut store = KeyStore::new(name, root)?;
     store.begin()?;
@@ -192,11 +192,11 @@ fn comes_back(name: &'static str, root: &Path) -> Result<()> {
 }
 
 #[test]
-fn keys_of_valkey_come_back() -> Result<()> {
+fn valkey_keys_are_restored() -> Result<()> {
     comes_back("valkey", &images::ensure_valkey()?)
 }
 
 #[test]
-fn keys_of_redis_come_back() -> Result<()> {
+fn redis_keys_are_restored() -> Result<()> {
     comes_back("redis", &images::ensure_redis()?)
 }

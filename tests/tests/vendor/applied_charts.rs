@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// Arguments with which Landfall applies objects: with owned fields, and without fields that the kind lacks.
 const APPLY: [&str; 5] = ["apply", "--server-side", "--validate=strict", "--filename", "-"];
 
-/// Kinds that make the API server call pods, of which there are none here. They come last.
+/// Kinds that make the API server call pods, which do not exist here. They come last.
 const ASKING: [&str; 3] = ["APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// Fails unless a real API server accepts every object of these components, in their order.

@@ -1,5 +1,5 @@
 //! Releases that are refused with exit code 2, an error code of their own, and the file and field in the message.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -93,7 +93,7 @@ impl BadRelease {
         Ok(outcome)
     }
 
-    /// Returns the error as a person reads it, without parts that differ between runs. A line number is replaced by the
+    /// Returns the error as a user reads it, without parts that differ between runs. A line number is replaced by the
     /// line's text, so that the snapshot shows that it is the right one.
     fn error_text(&self, outcome: &Outcome) -> Result<String> {
         let start = outcome.stderr.find("error[").context("no error")?;
@@ -161,7 +161,7 @@ fn an_image_is_missing_from_the_lock() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_image_is_missing_from_the_registry() -> Result<()> {
+fn image_missing_from_registry_is_refused() -> Result<()> {
     let release = BadRelease::new()?.with_registry()?;
     let lock = std::fs::read_to_string(release.path("images.lock"))?;
     let (_, entry) = lock.split_once("reference: registry.k8s.io/pause:").context("no pause")?;
@@ -170,7 +170,7 @@ fn an_image_is_missing_from_the_registry() -> Result<()> {
         release.replace("images.lock", &format!(" {digest}"), &format!(" sha256:{}", "0123456789abcdef".repeat(4)))?;
     insta::assert_snapshot!("missing_digest", release.refusal_text("LF2103")?);
 
-    // A tag that was never pushed is detected when it is to be locked.
+    // A tag that was never pushed is detected when it is locked.
     let release = BadRelease::new()?.with_registry()?;
     std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
     let release = release.replace("images.lock", "registry.k8s.io/pause:", "registry.k8s.io/pause:0.0.0-")?;
@@ -194,7 +194,7 @@ fn a_configmap_names_an_image_that_is_not_declared() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_definition_is_not_yaml_or_has_an_unknown_key() -> Result<()> {
+fn malformed_definition_is_refused() -> Result<()> {
     let release = BadRelease::new()?.replace(
         RELEASE,
         "needs: [network]\n    podSecurity: privileged\n    # The provisioner",
@@ -211,7 +211,7 @@ fn a_definition_is_not_yaml_or_has_an_unknown_key() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_assembled_image_is_not_signed_by_a_release_key() -> Result<()> {
+fn release_key_signs_no_assembled_image() -> Result<()> {
     let mut release = BadRelease::new()?.with_registry()?;
     let keys = release.path("release-keys");
     let mut new = release.starter.landfall(&["key", "new", "--output"]);
@@ -232,10 +232,10 @@ fn unresolved_inputs(lock: &str) -> Vec<&str> {
 }
 
 /// Checks the lock that vendors get, the checked-in lock of upstream's own parts. The starter release uses every entry,
-/// and needs no other one.
+/// and needs no other.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_starter_release_and_its_own_lock_fit_together() -> Result<()> {
+fn starter_release_matches_its_lock() -> Result<()> {
     let release = BadRelease::new()?;
     std::fs::copy(workspace::root().join("images.lock"), release.path("images.lock"))?;
     let lock = std::fs::read_to_string(release.path("images.lock"))?;

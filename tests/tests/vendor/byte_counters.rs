@@ -61,7 +61,7 @@ fn blob_bytes() -> Result<u64> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> {
+fn build_moves_each_byte_once() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("stick");
@@ -86,7 +86,7 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     expected.sort();
     assert_eq!(files(&output)?, expected, "nothing else was written");
 
-    // A rebuild without changes reads nothing large: neither the store nor the media nor the programs.
+    // A rebuild without changes reads nothing large: no content of the store, media or programs.
     let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
     for field in ["/hashedBytes", "/storeBytes/readBytes", "/mediaBytes/writtenBytes", "/mediaBytes/readBackBytes"] {
         assert_eq!(number(&report, field)?, 0, "{field}");

@@ -1,6 +1,6 @@
 //! Helm charts, processed by the program with the real Helm. Charts of typical kinds, from folders and from a
 //! repository of charts, become one release. A snapshot shows the result of each.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;
@@ -82,8 +82,8 @@ fn format_component(head: &Path, component: &Value) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// Checks that a look-up is refused in a text that becomes a template, and so is a date from the clock. A text that
-/// stays a text is not changed.
+/// Checks that a look-up is refused in a text that becomes a template, as is a date from the clock. A text that stays a
+/// text is not changed.
 fn texts_in_quotes_and_days(template: &Path, output: &Path, build: impl Fn() -> Result<Outcome>) -> Result<()> {
     let with = |text: &str| {
         let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: probe}}\ndata:\n  text: {text}\n");
@@ -156,7 +156,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     insta::assert_snapshot!(lines.join("\n"));
     applied_charts::are_taken(components, |component| objects(&head, component))?;
 
-    // A value with which a template would reach a look-up of the cluster is refused, with the line of the template.
+    // A value that would make a template look up cluster objects is refused, with the line of the template.
     for (from, to) in [("tests/releases", "releases"), ("tests/charts", "charts")] {
         Outcome::success(Command::new("cp").arg("--recursive").arg(workspace::root().join(from)).arg(path(to)))?;
     }
@@ -175,7 +175,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
         Outcome::of(&mut starter.command(&vendor, &arguments))
     })?;
 
-    // A Helm of another version than the lock's renders nothing.
+    // A Helm version other than the lock's renders nothing.
     let other = path("other-helm");
     std::fs::write(&other, "#!/bin/sh\n")?;
     let with_other = ["--helm", &other.display().to_string()];

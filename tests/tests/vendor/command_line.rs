@@ -1,5 +1,5 @@
 //! The command line, as used by people and by scripts.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -74,7 +74,7 @@ fn every_command_explains_itself() -> Result<()> {
         // Every option has its explanation on its line or below.
         let long = help(starter, words, "--help")?;
         let lines: Vec<_> = long.text()?.lines().collect();
-        // A hyphen and a space begin a value of an option.
+        // A hyphen followed by a space introduces a possible value, not an option.
         let is_option = |line: &str| line.trim_start().starts_with('-') && !line.trim_start().starts_with("- ");
         for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_option(line)) {
             let explained = line.trim_start().contains("  ")
@@ -118,7 +118,7 @@ fn json_error(outcome: &Outcome) -> Result<Value> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn errors_are_json_where_json_was_asked_for() -> Result<()> {
+fn json_option_makes_errors_json() -> Result<()> {
     let starter = starter()?;
     let stick = starter.stick().display().to_string();
     let nothing = starter.stick().join("nothing").display().to_string();
@@ -148,7 +148,7 @@ fn errors_are_json_where_json_was_asked_for() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
+fn wrong_arguments_are_usage_errors() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let nothing = folder.path().join("nothing").display().to_string();
@@ -208,7 +208,7 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
 /// only one.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() -> Result<()> {
+fn progress_is_separate_from_errors() -> Result<()> {
     let starter = starter()?;
     let fingerprint = starter.fingerprint()?;
     let run = |more: &[&str], bundle: &Path| {
@@ -252,7 +252,7 @@ fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
+fn piped_progress_has_plain_lines() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let mut build = starter.rebuild(&folder.path().join("stick").display().to_string(), &["--part-size", PART_SIZE])?;
@@ -264,14 +264,14 @@ fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
     }
     let position = |text: &str| said.find(text).context("not said");
     assert!(position("reading back: ")? < position("its media may be unmounted")?);
-    // The output for scripts is on the other stream, and contains only data.
+    // Output for scripts goes to the other stream, and contains only data.
     assert!(starter.report.is_object());
     Ok(())
 }
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
+fn any_name_of_bundle_works() -> Result<()> {
     let starter = starter()?;
     let expected = starter.inspection()?;
     assert_eq!(expected["verified"], false, "inspection verifies nothing and says so");
@@ -280,7 +280,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
         let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path))?;
         assert_eq!(shown.json()?, expected, "{}", path.display());
     }
-    // Only the head, as an officer receives it by e-mail.
+    // Only the head, as received by e-mail.
     let folder = starter.scratch()?;
     let alone = folder.path().join("mailed.head");
     std::fs::copy(starter.file(".head")?, &alone)?;
@@ -293,12 +293,12 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
     let words: Vec<_> = row.split_whitespace().collect();
     assert_eq!(words[1..3], ["string", "2Gi"], "{row}");
     assert!(row.contains("Size of the database's volume; ^[1-9]"), "{row}");
-    assert!(!values.contains("cluster."), "what is computed on site is not for people:\n{values}");
+    assert!(!values.contains("cluster."), "computed values are listed for people:\n{values}");
     // It cannot be verified without the parts.
     let refused = Outcome::of(starter.landfall(&["verify", "--trust", &starter.fingerprint()?]).arg(&alone))?;
     assert_eq!((refused.code, refused.error()), (3, Some("LF1206")), "{}", refused.stderr);
 
-    // A reader that closes the pipe early is not an error.
+    // Closing the pipe early is not an error.
     let mut child =
         starter.landfall(&["inspect"]).arg(starter.stick()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     drop(child.stdout.take());
@@ -310,7 +310,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
 /// The head is sufficient on any machine for a plan, or for all blockers at once.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
+fn dry_run_needs_only_head() -> Result<()> {
     let starter = starter()?;
     let mail = starter.scratch()?;
     let name = starter.file_names().into_iter().find(|name| name.contains(".head")).context("there is no head")?;
@@ -415,7 +415,7 @@ fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outc
 /// Tests use pipes; people use terminals.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
+fn terminal_output_equals_piped_output() -> Result<()> {
     let starter = starter()?;
     let head = starter.file(".head")?;
     for verb in ["errors".to_owned(), format!("inspect {}", head.display())] {
@@ -433,7 +433,7 @@ fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
 /// A vendor can plan for a customer's machine anywhere, as any user.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<()> {
+fn plan_from_facts_matches_machine() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let (file, fingerprint) = (folder.path().join("facts.json"), starter.fingerprint()?);
@@ -447,12 +447,12 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     let planned = plan(&facts)?;
     assert_eq!(planned.code, 0, "{}", planned.stderr);
     let report = planned.json()?;
-    // Within another document, it has no kind and schema of its own.
+    // Inside another document, it has neither kind nor schema.
     let mut within = facts.clone();
     within.as_object_mut().context("facts are an object")?.retain(|name, _| name != "kind" && name != "schema");
     assert_eq!(report["facts"], within);
     let text = report["plan"].to_string();
-    assert!(text.contains("customer-7") && text.contains("192.0.2.17"), "the plan is of another machine: {text}");
+    assert!(text.contains("customer-7") && text.contains("192.0.2.17"), "the plan belongs to another machine: {text}");
 
     facts["cores"] = json!(1);
     facts["network"]["portsInUse"] = json!([22, 6443]);
@@ -464,7 +464,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     facts["surprise"] = json!(true);
     let unknown = plan(&facts)?;
     assert_eq!((unknown.code, json_error(&unknown)?["code"].as_str()), (2, Some("LF3021")), "{}", unknown.stderr);
-    // Facts are for planning: an install concerns the machine on which it runs.
+    // Facts are for planning: an install applies to the machine on which it runs.
     let mut install = starter.landfall(&["install", "--trust", &fingerprint, "--facts"]);
     assert_eq!(Outcome::of(install.arg(&file).arg(starter.stick()))?.code, 2);
     Ok(())

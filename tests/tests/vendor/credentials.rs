@@ -48,7 +48,7 @@ fn lock(starter: &Starter, vendor: &Vendor, folder: &Path, auth: Option<&str>) -
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_behind_a_password_is_used_with_the_docker_configuration() -> Result<()> {
+fn docker_credentials_open_registry() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let users = folder.path().join("htpasswd");
@@ -60,7 +60,7 @@ fn a_registry_behind_a_password_is_used_with_the_docker_configuration() -> Resul
         assert_eq!((refused.code, refused.error()), (2, Some("LF2105")), "{}", refused.stderr);
         assert!(refused.stderr.contains("127.0.0.1:") && refused.stderr.contains(" refuses "), "{}", refused.stderr);
         assert!(refused.stderr.contains("Docker configuration"), "{}", refused.stderr);
-        assert!(!refused.stderr.contains("trying again"), "a refusal is not tried again: {}", refused.stderr);
+        assert!(!refused.stderr.contains("trying again"), "a refused request was repeated: {}", refused.stderr);
     }
     let accepted = lock(starter, &vendor, folder.path(), Some(AUTH))?;
     assert_eq!(accepted.code, 0, "{}", accepted.stderr);
@@ -80,7 +80,7 @@ fn a_registry_behind_a_password_is_used_with_the_docker_configuration() -> Resul
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_token_server_that_limits_requests_is_waited_for_or_reported_as_one() -> Result<()> {
+fn rate_limited_token_server_is_awaited() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let tokens = TokenServer::start(Limit { requests: 1, wait_seconds: 2 })?;
@@ -111,7 +111,7 @@ fn a_token_server_that_limits_requests_is_waited_for_or_reported_as_one() -> Res
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn plain_http_that_is_not_loopback_needs_a_word() -> Result<()> {
+fn plain_http_needs_explicit_setting() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let registries = folder.path().join("registries.yaml");
@@ -150,7 +150,7 @@ exit $code
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_elsewhere_is_spoken_to_with_tls_only() -> Result<()> {
+fn remote_registry_requires_tls() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let lock = folder.path().join("images.lock");

@@ -1,6 +1,6 @@
 //! The examples of this repository, locked and built by the program from the assembled parts. A reader's copy of them
 //! works.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,7 @@ fn names(shown: &Value, list: &str) -> Result<Vec<String>> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
+fn chart_and_model_examples_build() -> Result<()> {
     let starter = starter()?;
     for (name, own, proof) in [("charts", "greeter", "greeting"), ("models", "reader", "weights")] {
         let shown = build_example(starter, name, &assembled_lock_path(), "")?;
@@ -82,7 +82,7 @@ pub fn entry(part: &Reference, license: &str) -> String {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_example_of_gpus_becomes_a_bundle() -> Result<()> {
+fn gpu_example_builds() -> Result<()> {
     let (starter, parts) = (starter()?, images::ensure_gpu_example()?);
     let nvidia = Registry::start(&parts.root)?;
     let (mut of_images, mut of_artifacts) = (String::new(), String::new());
@@ -130,7 +130,7 @@ fn index(starter: &Starter) -> Result<PackageServer> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_example_of_packages_becomes_a_bundle() -> Result<()> {
+fn package_example_builds() -> Result<()> {
     let starter = starter()?;
     let index = index(starter)?;
     let folder = starter.scratch()?;

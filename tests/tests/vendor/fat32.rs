@@ -1,5 +1,5 @@
-//! The size for `--part-size fat32`: the limit of a stick as formatted by its manufacturer, shown with mtools.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! The size for `--part-size fat32`: the limit of a stick as formatted by its manufacturer, tested with mtools.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn sparse(path: &Path, bytes: u64) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_stick_takes_the_largest_part_and_no_file_of_4_gib() -> Result<()> {
+fn fat32_stick_fits_largest_part() -> Result<()> {
     let folder = starter()?.scratch()?;
     let path = |name: &str| folder.path().join(name);
     let parts = sparse_bundle(folder.path())?.head.verified_head().layout().parts(FAT32_PART_BYTES)?;
@@ -40,7 +40,7 @@ fn a_stick_takes_the_largest_part_and_no_file_of_4_gib() -> Result<()> {
         |name: &str| Outcome::of(Command::new("mcopy").arg("-i").arg(&stick).arg(path(name)).arg(format!("::{name}")));
     let list = || Outcome::success(Command::new("mdir").arg("-i").arg(&stick).arg("::"));
 
-    // mcopy refuses before it writes, but its exit code does not say so. So the stored files are checked.
+    // mcopy refuses before it writes, but its exit code does not show that. So the stored files are checked.
     let refused = copy("large")?;
     assert!(refused.stderr.contains("too big"), "{}", refused.stderr);
     assert!(!list()?.text()?.contains("large"), "{}", list()?.text()?);

@@ -1,5 +1,5 @@
 //! Interrupted pulls, after the registry or the program was killed, continue inside the blob.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -78,10 +78,10 @@ fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u
         if !in_the_middle(&partial(store)?, sizes, LARGE_BYTES).is_empty() {
             return Ok(());
         }
-        ensure!(child.try_wait()?.is_none(), "the build ended before a large blob was in the middle");
+        ensure!(child.try_wait()?.is_none(), "the build ended before a large blob was partially downloaded");
         std::thread::sleep(Duration::from_millis(5));
     }
-    bail!("no large blob was in the middle within two minutes")
+    bail!("no large blob was partially downloaded within two minutes")
 }
 
 /// Returns the positions at which blobs were resumed, from the log: digest and byte of the first time.
@@ -106,7 +106,7 @@ fn equal_to_undisturbed(starter: &Starter, folder: &Path) -> Result<Value> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
+fn download_resumes_after_registry_kill() -> Result<()> {
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let mut vendor = starter.vendor(folder.path(), starter.registry()?)?;
@@ -123,7 +123,7 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     let access = vendor.registry().log()?;
     let asked = access.lines().find(|line| line.contains(digest.as_str()) && line.contains("\" 206 "));
     let asked = asked.with_context(|| format!("the registry did not answer a Range of {digest}"))?;
-    printer::note(format!("killed with {length} of {} bytes there, resumed at {offset}: {asked}", sizes[&digest]));
+    printer::note(format!("killed with {length} of {} bytes present, resumed at {offset}: {asked}", sizes[&digest]));
 
     let report = equal_to_undisturbed(starter, folder.path())?;
     // Almost nothing was served again: each byte entered the store once.
@@ -162,7 +162,7 @@ fn kill_in_mid_blob(
     for _ in 0..TRIES {
         wait_for_mid_blob(child, vendor.store(), sizes)?;
         vendor.registry().kill()?;
-        // Data that the kernel still holds for the connections arrives; then they break. Meanwhile, a blob may be
+        // Data that the kernel still holds for the connections arrives; then they break. In between, a blob may be
         // completed.
         let there = at_rest(|| partial(vendor.store()))?;
         let cut = in_the_middle(&there, sizes, 1).into_iter().max_by_key(|(_, length)| *length);
@@ -176,7 +176,7 @@ fn kill_in_mid_blob(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_build_killed_in_mid_blob_continues_there_in_the_next_process() -> Result<()> {
+fn killed_build_resumes_mid_blob() -> Result<()> {
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
@@ -224,7 +224,7 @@ fn killed_in_mid_blob(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_that_stays_away_is_reported_with_what_to_do() -> Result<()> {
+fn absent_registry_is_reported_with_advice() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let mut vendor = starter.vendor(folder.path(), starter.registry()?)?;

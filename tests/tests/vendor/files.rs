@@ -1,5 +1,5 @@
 //! An artifact that upstream publishes as files: locked, downloaded and packed, from a file server on loopback.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;
@@ -39,7 +39,7 @@ fn lock_with_files() -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
+fn artifact_of_upstream_files_builds() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);
@@ -72,7 +72,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     let sums = "https://files.example/SHA256SUMS";
     assert!(locked.contains(&format!("        sums: {sums}\n        confirmed: {sums}\n")), "{locked}");
 
-    // The project publishes another digest than that of the served file.
+    // The project publishes a digest that differs from the served file's.
     write(&path("served/SHA256SUMS"), &format!("{}  runc.tar.gz\n", "0".repeat(64)))?;
     let refused = Outcome::of(lock().arg("--output").arg(path("other.lock")))?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2150")), "{}", refused.stderr);
@@ -89,7 +89,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     let (program, notice) = (digest(&path("served/bin/runc"))?, digest(&path("served/NOTICE"))?);
     assert_eq!(found, [(Some("runc"), Some(program.as_str())), (Some("NOTICE"), Some(notice.as_str()))]);
 
-    // The bundle has the member, not the archive, and names its source.
+    // The bundle contains the member, not the archive, and names its source.
     let blobs = shown["blobs"].as_array().context("no blobs")?;
     let has = |digest: &str| blobs.iter().any(|blob| blob["digest"] == digest);
     assert!(has(&program) && has(&notice) && !has(&digest(&path("served/runc.tar.gz"))?));

@@ -1,5 +1,5 @@
 //! Third-party tools read a bundle as the formats that it claims to be.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn join_parts(paths: &[PathBuf], whole: &Path) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
+fn concatenated_parts_list_as_one_archive() -> Result<()> {
     let starter = starter()?;
     let parts = starter.part_paths();
     assert!(parts.len() > 2, "{parts:?}");
@@ -61,7 +61,7 @@ fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_program_inside_is_named_by_its_digest_and_taken_out_by_tar_alone() -> Result<()> {
+fn tar_extracts_program_with_known_digest() -> Result<()> {
     let starter = starter()?;
     let inside = starter.report["installerSha256"].as_str().context("no digest of the installer")?;
     assert_eq!(starter.inspection()?["installer"], inside);
@@ -83,7 +83,7 @@ fn the_program_inside_is_named_by_its_digest_and_taken_out_by_tar_alone() -> Res
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_documents_of_the_head_are_what_inspect_shows() -> Result<()> {
+fn inspect_shows_head_documents() -> Result<()> {
     let starter = starter()?;
     let shown = starter.inspection()?;
     let document = |name: &str| -> Result<Value> {
@@ -106,7 +106,7 @@ fn the_documents_of_the_head_are_what_inspect_shows() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
+fn skopeo_copies_image_by_reference() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let whole = folder.path().join("whole.tar");
@@ -146,7 +146,7 @@ fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
+fn cosign_accepts_only_bundle_signature() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let judged = CosignVerifier::head(&starter.file(".head")?)?;
@@ -167,12 +167,12 @@ fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// Follows the instructions in VENDOR for a customer's security officer literally.
+/// Follows the instructions of the handbook for a customer's security officer literally.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> {
+fn officer_commands_accept_any_bundle_form() -> Result<()> {
     let starter = starter()?;
-    let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
+    let handbook = std::fs::read_to_string(workspace::root().join("docs/vendor/bundle.md"))?;
     let commands: Vec<_> = handbook.lines().filter_map(|line| line.strip_prefix("officer$ ")).collect();
     assert_eq!(commands.len(), 6, "{commands:?}");
     let folder = starter.scratch()?;
@@ -211,7 +211,7 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn every_blob_that_tar_extracts_has_the_sums_of_the_index() -> Result<()> {
+fn extracted_blobs_match_index_sums() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let parts = starter.part_paths();
@@ -230,7 +230,7 @@ fn every_blob_that_tar_extracts_has_the_sums_of_the_index() -> Result<()> {
         checked += 1;
     }
     assert_eq!((checked, checked), (blake3.len(), sha256.len()));
-    // The three files with names of their own.
+    // The three files with their own names.
     let root = sums("b3sum", &starter_files(folder.path())?)?;
     for (blob, name) in
         inspection["blobs"].as_array().into_iter().flatten().zip(["landfall", "oci-layout", "index.json"])
@@ -256,7 +256,7 @@ fn starter_files(root: &Path) -> Result<PathBuf> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn sha256sum_and_the_transfer_sheet_name_every_file() -> Result<()> {
+fn sha256sum_and_sheet_list_every_file() -> Result<()> {
     let starter = starter()?;
     let mut check = Command::new("sha256sum");
     let checked = Outcome::success(check.args(["--check", "--strict", "SHA256SUMS"]).current_dir(starter.stick()))?;
@@ -292,7 +292,7 @@ fn sha256sum_and_the_transfer_sheet_name_every_file() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_reader_in_python_agrees() -> Result<()> {
+fn python_reader_reads_formats() -> Result<()> {
     let starter = starter()?;
     let reader = |trust: &str| {
         let mut command = Command::new("python3");
@@ -313,7 +313,7 @@ fn the_reader_in_python_agrees() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_delta_is_read_by_the_reader_in_python() -> Result<()> {
+fn python_reader_reads_delta() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("delta");
@@ -334,7 +334,7 @@ fn a_delta_is_read_by_the_reader_in_python() -> Result<()> {
     assert_eq!(report["leftOutBlobs"], left_out, "{}", accepted.text()?);
     let verified = Outcome::success(starter.landfall(&["--json", "verify", "--trust", &trust]).arg(&path))?.json()?;
     assert_eq!((&verified["leftOutBlobs"], &verified["bytes"]), (&report["leftOutBlobs"], &report["bytes"]));
-    // The last byte before the end blocks.
+    // The last byte before tar's end-of-archive blocks.
     let mut bytes = std::fs::read(&path)?;
     let last = bytes.len() - 1025;
     bytes[last] ^= 1;

@@ -1,7 +1,7 @@
-//! A release with a chart, a known custom resource and one of its own kind, and a lock without images. `lock` and
-//! `build` alone make a bundle of it, from a real registry and with the real Helm. A field that only resembles an image
-//! is reported, until the release declares it.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! A release with a chart, a known custom resource and a custom resource of its own kind, and a lock without images.
+//! `lock` and `build` alone turn it into a bundle, from a real registry and with the real Helm. A field that only
+//! resembles an image is reported, until the release declares it.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,7 @@ const NODE_IMAGES: [(&str, &str); 7] = [
     ("registry", "docker.io/library/registry"),
 ];
 
-/// Images of the chart's operator, of a known custom resource, and of one of the chart's own kind.
+/// Images of the chart's operator, of a known custom resource, and of a resource of the chart's own kind.
 const BUSYBOX: &str = "docker.io/library/busybox";
 const VALKEY: &str = "docker.io/valkey/valkey";
 const PGVECTOR: &str = "docker.io/pgvector/pgvector";
@@ -124,7 +124,7 @@ fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Result<()> {
+fn lock_without_images_is_completed() -> Result<()> {
     let starter = starter()?;
     let helm = images::ensure_helm()?;
     let folder = starter.scratch()?;

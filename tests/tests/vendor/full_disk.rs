@@ -54,7 +54,7 @@ fn build_onto(bytes: u64, fill: &str, folder: &Path, more: &[&str]) -> Result<(O
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_stick_that_is_too_small_is_refused_before_anything_is_written() -> Result<()> {
+fn small_stick_is_refused_before_writing() -> Result<()> {
     let folder = starter()?.scratch()?;
     let (outcome, left) = build_onto(starter()?.total_bytes()? / 2, "keep", folder.path(), &[])?;
     assert_eq!((outcome.code, outcome.error()), (5, Some("LF1202")), "{}", outcome.stderr);
@@ -68,7 +68,7 @@ fn a_stick_that_is_too_small_is_refused_before_anything_is_written() -> Result<(
 /// from it.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_stick_that_is_filled_by_another_program_takes_the_bundle() -> Result<()> {
+fn reserved_space_survives_other_program() -> Result<()> {
     let folder = starter()?.scratch()?;
     let parts = ["--part-size", super::starter::PART_SIZE];
     let (outcome, left) = build_onto(starter()?.total_bytes()? + (32 << 20), "fill", folder.path(), &parts)?;
@@ -81,7 +81,7 @@ fn a_stick_that_is_filled_by_another_program_takes_the_bundle() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_bundle_of_the_same_is_kept_and_not_written_again() -> Result<()> {
+fn identical_bundle_is_kept() -> Result<()> {
     let starter = starter()?;
     let before = sums("sha256sum", &starter.stick())?;
     let parts = ["--part-size", super::starter::PART_SIZE];

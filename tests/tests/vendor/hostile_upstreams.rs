@@ -1,7 +1,7 @@
 //! Malicious or broken upstreams, used through the program. Each fault has its own code, and leaves nothing in the
 //! content store or the lock. A chart with a look-up is in `charts.rs`; a model whose archives differ from its
 //! statements is in `model_archives.rs`.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,9 +49,9 @@ enum Use {
 /// Content that an earlier run has left in the store, and that this run leaves there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Store {
-    /// The store is empty, and stays so.
+    /// The store is empty, and stays empty.
     Empty,
-    /// The store has the manifest and the configuration, and no more afterwards.
+    /// The store has the manifest and the configuration, and nothing more afterwards.
     Begun,
     /// The store has the manifest and the configuration. Afterwards, it also has the received bytes of the file, from
     /// which the next run continues.
@@ -120,7 +120,7 @@ fn large_file() -> Content {
     )
 }
 
-/// Returns an image whose configuration states another layer than it has.
+/// Returns an image whose configuration states a layer that it does not have.
 fn lying_image() -> Result<Content> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("file"), "of a layer")?;
@@ -131,7 +131,7 @@ fn lying_image() -> Result<Content> {
     Ok(Content::new(&configuration, layer.stdout, json!({ "mediaType": LAYER })))
 }
 
-/// Returns a wheel whose metadata belongs to another package than its name.
+/// Returns a wheel whose metadata belongs to a package with another name.
 fn lying_wheel() -> Result<Content> {
     const PROGRAM: &str = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as wheel:\n    for name, text \
         in (('a.py', ''), ('a-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nTag: py3-none-any\\n'), \
@@ -344,7 +344,7 @@ fn hostile_upstreams() -> Result<Vec<Hostile>> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn each_fault_of_an_upstream_has_its_code_and_nothing_of_it_is_kept() -> Result<()> {
+fn upstream_faults_have_distinct_codes() -> Result<()> {
     let all = hostile_upstreams()?;
     for hostile in &all {
         check(hostile).with_context(|| format!("an upstream that {}", hostile.what))?;
@@ -356,10 +356,10 @@ fn each_fault_of_an_upstream_has_its_code_and_nothing_of_it_is_kept() -> Result<
     Ok(())
 }
 
-/// It waits three times as long as a server may stall.
+/// Waits three times as long as a server may stall.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_body_that_stalls_is_given_up_and_continued_by_the_next_run() -> Result<()> {
+fn stalled_body_resumes_in_next_run() -> Result<()> {
     let stall = |faults: &mut Faults| faults.on_blobs(always(&Fault::StallAfter(1000)));
     check(&broken_upstream("stalls", stall, (5, "LF2115"), Store::Continued))
 }

@@ -1,6 +1,6 @@
 //! A bundle from manifests and a chart, as a new vendor would make it: `init`, fill in, `lock`, `build`. The examples
 //! of this repository are such manifests.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ fn init(starter: &Starter, folder: &Path, sources: &[&Path], output: &str) -> Re
     Outcome::of(&mut command)
 }
 
-/// Fills in the values that a person would.
+/// Fills in the values that a user would.
 fn fill_in(path: &Path) -> Result<()> {
     let text = std::fs::read_to_string(path)?;
     let filled = text
@@ -86,7 +86,7 @@ fn without(lock: &Path, name: &str) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn manifests_and_a_chart_become_a_bundle() -> Result<()> {
+fn manifests_and_chart_build() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

@@ -44,7 +44,7 @@ fn blob(store: &Path, digest: &str) -> Result<PathBuf> {
 pub fn unpack(store: &Path, image: &Value, folder: &Path) -> Result<()> {
     for layer in image["layers"].as_array().context("no layers")? {
         let digest = layer["digest"].as_str().context("no digest")?;
-        // Devices need root, and belong to no package.
+        // Creating devices requires root, and no package owns them.
         let mut tar = Command::new("tar");
         tar.args(["--extract", "--no-same-owner", "--delay-directory-restore", "--exclude=dev/*", "--file"]);
         Outcome::success(tar.arg(blob(store, digest)?).arg("--directory").arg(folder))?;
@@ -90,7 +90,7 @@ fn components(bill: &Value, purl: &str) -> BTreeSet<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> {
+fn image_bill_matches_dpkg_and_pip() -> Result<()> {
     let starter = starter()?;
     let image = image(&starter.inspection()?, PYTHON)?;
     let folder = starter.scratch()?;
@@ -136,7 +136,7 @@ fn copyright_files_are_read(bill: &Value, root: &Path) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn bills_come_from_the_head_alone_and_are_the_same_each_time() -> Result<()> {
+fn bills_from_head_are_reproducible() -> Result<()> {
     let starter = starter()?;
     let head = starter.file(".head")?;
     for format in ["spdx", "cyclonedx"] {
@@ -163,7 +163,7 @@ fn bills_come_from_the_head_alone_and_are_the_same_each_time() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn bills_of_the_bundle_and_of_an_image_are_valid_by_the_schemas_of_their_formats() -> Result<()> {
+fn bills_are_valid_by_schema() -> Result<()> {
     let starter = starter()?;
     let head = starter.file(".head")?;
     for (format, list, of_format, referred) in FORMATS {
@@ -192,7 +192,7 @@ fn bills_of_the_bundle_and_of_an_image_are_valid_by_the_schemas_of_their_formats
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_bundle_does_not_differ_from_itself() -> Result<()> {
+fn bundle_equals_itself() -> Result<()> {
     let starter = starter()?;
     let head = starter.file(".head")?;
     let diff = Outcome::success(starter.landfall(&["diff", "--json"]).arg(&head).arg(starter.stick()))?.json()?;

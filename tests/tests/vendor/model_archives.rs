@@ -1,6 +1,6 @@
 //! The starter's model as packed by `ModelPack`: archives as layers, one of them compressed, pushed to a real registry,
 //! and unpacked by `build`. A model whose configuration contradicts them is refused.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,7 +92,7 @@ fn lock(starter: &Starter, tag: &str) -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> {
+fn archived_model_is_unpacked_or_refused() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);
@@ -135,13 +135,13 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     };
     let refused = build("lying")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2157")), "{}", refused.stderr);
-    // Neither the archives nor their contents stay.
+    // Neither the archives nor their contents are kept.
     let all = store_files(vendor.store())?;
     let has =
         |digest: &str| all.keys().any(|path| path.to_string_lossy().contains(digest.trim_start_matches("sha256:")));
     let of_model = files.iter().map(|(_, digest, _)| digest.clone());
     let kept: Vec<_> = of_model.chain([digest(&weights_gzip), digest(&rest)]).filter(|digest| has(digest)).collect();
-    ensure!(kept.is_empty(), "kept of a refused model: {kept:?}");
+    ensure!(kept.is_empty(), "kept from a refused model: {kept:?}");
     let whole = build("true")?;
     assert_eq!(whole.code, 0, "{}", whole.stderr);
 

@@ -1,6 +1,6 @@
 //! The starter's model from a bucket of a real S3 server, through the program. It is locked by its list, read once, and
 //! resumed with Range requests. The keys that sign requests appear in no written file.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,7 +122,7 @@ impl World {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_model_of_a_bucket_is_locked_by_its_list_and_built() -> Result<()> {
+fn bucket_model_is_locked_and_built() -> Result<()> {
     let mut world = World::new()?;
     let (right, none) = (world.registries("right.yaml", Some(SECRET))?, world.registries("none.yaml", None)?);
     let wrong = world.registries("wrong.yaml", Some("another-secret"))?;

@@ -1,6 +1,6 @@
 //! The starter's model from a gated repository on a hub, through the program. It is locked by its branch, and
 //! downloaded by its commit, with a broken connection in between.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -108,7 +108,7 @@ pub fn holds(path: &Path, wanted: &str) -> Result<bool> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<()> {
+fn gated_model_is_locked_and_built() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

@@ -1,7 +1,7 @@
 //! A bundle of a later format. It requires a feature that no Landfall knows, its head has unknown fields and files, and
-//! its root names keys of unknown kinds. Only `install` hands over to the carried program, and only once the bundle is
-//! trusted.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! its root names keys of unknown kinds. Only `install` hands over to the program in the bundle, and only once the
+//! bundle is trusted.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::io::Write;
@@ -51,15 +51,15 @@ impl Newer {
         Self::of(&vendor, forgery.with("landfall.json", &serde_json::to_vec_pretty(&landfall)?))
     }
 
-    /// Signs the bundle, with unknown files in its area as well, and writes another one without those files.
+    /// Signs the bundle, whose area also has unknown files, and writes another one without those files.
     fn of(vendor: &Vendor, forgery: Forgery) -> Result<Self> {
         let plain = forgery.sign(&vendor.key)?;
         let forgery = plain.clone().insert_before("trust/", "signatures/zz.ml-dsa.json", b"{}");
         let forgery = forgery.insert_before("parity.json", "trust/delegations.json", b"[1.5]");
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         write(&folder.path().join("sample.landfall"), &forgery.stream())?;
         for folder in ["mail", "plain"].map(|name| folder.path().join(name)) {
-            std::fs::create_dir(&folder).context("cannot make a folder")?;
+            std::fs::create_dir(&folder).context("cannot create a folder")?;
         }
         write(&folder.path().join("mail/sample.head"), &forgery.head())?;
         write(&folder.path().join("plain/sample.landfall"), &plain.stream())?;
@@ -107,7 +107,7 @@ fn names_what_is_required(outcome: &Outcome) {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn install_continues_with_the_landfall_that_the_bundle_carries() -> Result<()> {
+fn install_hands_over_to_carried_program() -> Result<()> {
     let newer = Newer::carrying(std::fs::read(PROGRAM).context("cannot read the program")?)?;
     for more in [&["--dry-run"][..], &[]] {
         let outcome = newer.run("install", &newer.bundle(), more)?;
@@ -121,7 +121,7 @@ fn install_continues_with_the_landfall_that_the_bundle_carries() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
+fn only_install_runs_carried_program() -> Result<()> {
     let newer = Newer::carrying(std::fs::read(PROGRAM).context("cannot read the program")?)?;
     assert_refused("verify", &newer.run("verify", &newer.bundle(), &[])?);
     let store = newer.folder.path().join("store").display().to_string();
@@ -154,7 +154,7 @@ fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Result<()> {
+fn future_bundle_without_program_is_refused() -> Result<()> {
     let newer = Newer::without_a_program()?;
     for more in [&["--dry-run"][..], &[]] {
         let outcome = newer.run("install", &newer.bundle(), more)?;
@@ -167,11 +167,11 @@ fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Resul
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_carried_program_that_knows_no_more_ends_with_the_refusal() -> Result<()> {
+fn insufficient_carried_program_is_refused() -> Result<()> {
     let script = Newer::carrying(b"#!/bin/sh\necho it ran\n".to_vec())?;
     assert_refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
-    // The same `landfall` as the running one, and one with other bytes but the same abilities: the latter is handed the
-    // bundle once.
+    // The same `landfall` as the running one, and one with other bytes but the same abilities: the bundle is handed to
+    // the latter once.
     let mut program = std::fs::read(builds::landfall()?).context("cannot read landfall")?;
     let same = Newer::carrying(program.clone())?;
     let outcome = same.run("install", &same.bundle(), &["--dry-run"])?;

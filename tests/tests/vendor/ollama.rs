@@ -1,6 +1,6 @@
 //! Ollama itself at both ends. It writes a store, which becomes an artifact of a bundle byte for byte. It also reads
-//! the store that a site makes of the artifact, mounted read-only as in a pod.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! the store that a site creates from the artifact, mounted read-only as in a pod.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -60,7 +60,7 @@ components:
     mounts: [{artifact: models, claim: models}]}
 ";
 
-/// A pod that mounts the store. Its image is not Ollama's, which is not an assembled one.
+/// A pod that mounts the store. Its image is not Ollama's, which is not an assembled image.
 const POD: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: reader}
@@ -309,7 +309,7 @@ fn ollama_reads_what_a_site_makes_of_the_store_that_it_wrote() -> Result<()> {
     let weights = digest(&folder.path().join("tiny.gguf"))?.replace(':', "-");
     let from = format!("\nFROM {}/blobs/{weights}\n", mounted.display());
     ensure!(details["modelfile"].as_str().is_some_and(|text| text.contains(&from)), "{}", details["modelfile"]);
-    // The manifest contains the path of the vendor's store, as docs/VENDOR.md says.
+    // The manifest contains the path of the vendor's store, as docs/vendor/artifacts.md says.
     assert_eq!(details["details"]["parent_model"], json!(format!("{}/blobs/{weights}", store.display())));
 
     // The store cannot be changed, and was not.

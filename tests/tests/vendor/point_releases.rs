@@ -1,6 +1,6 @@
 //! Two bundles with images of two states of a Debian release. Their difference lists exactly the changed packages, as
 //! reported by dpkg for the images' root filesystems, and by the archive's own lists.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -106,7 +106,7 @@ fn changes_of_bundles(packages: &Value, image: &str) -> Result<Changes> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() -> Result<()> {
+fn point_releases_differ_by_changed_packages() -> Result<()> {
     let starter = starter()?;
     let made = point_releases::ensure(&Workshop::open()?)?;
     let folder = starter.scratch()?;
@@ -130,8 +130,8 @@ fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() ->
     let truth = changes_of_roots(&from.root, &to.root)?;
     assert_eq!(changes_of_bundles(&document["packages"], &to.reference)?, truth);
 
-    // The archive agrees: its lists have these packages in these versions, and no newer version of any other package of
-    // the image.
+    // The archive agrees: its lists have these packages in these versions, and no newer version of the image's other
+    // packages.
     let both = truth
         .iter()
         .filter_map(|((name, _), versions)| Some((name.clone(), versions[0].as_ref().and(versions[1].clone())?)));

@@ -1,6 +1,6 @@
 //! The provenance of a bundle: the statement next to it, verified by cosign, which does not know Landfall, and by
 //! `landfall`.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn provenance(starter: &Starter) -> std::process::Command {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn cosign_accepts_the_provenance_of_the_bundle_and_no_other() -> Result<()> {
+fn cosign_accepts_only_bundle_provenance() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let judged = CosignVerifier::head(&starter.file(".head")?)?;
@@ -32,7 +32,7 @@ fn cosign_accepts_the_provenance_of_the_bundle_and_no_other() -> Result<()> {
 
     let mut altered: Value = serde_json::from_slice(&std::fs::read(&envelope)?)?;
     let payload = altered["payload"].as_str().context("no payload")?;
-    // One Base64 letter in the middle of the statement.
+    // One Base64 character in the middle of the statement.
     let (begin, end) = payload.split_at(payload.len() / 2);
     let letter = if end.starts_with('A') { 'B' } else { 'A' };
     altered["payload"] = format!("{begin}{letter}{}", &end[1..]).into();
@@ -46,7 +46,7 @@ fn cosign_accepts_the_provenance_of_the_bundle_and_no_other() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_provenance_names_every_input_of_the_lock_that_travels() -> Result<()> {
+fn provenance_names_every_locked_input() -> Result<()> {
     let starter = starter()?;
     let found = Outcome::success(provenance(starter).arg(starter.stick()).arg("--json"))?.json()?;
     assert_eq!((&found["kind"], &found["id"]), (&Value::from("provenance"), &starter.report["id"]));

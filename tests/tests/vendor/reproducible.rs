@@ -17,14 +17,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_second_build_differs_in_nothing_but_the_ecdsa_signature() -> Result<()> {
+fn rebuild_differs_only_in_ecdsa_signature() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("stick");
     let mut again = starter.rebuild(&output.display().to_string(), &["--part-size", PART_SIZE, "--json"])?;
     let again = Outcome::success(&mut again)?.json()?;
     starter.same_but_for_the_signature(&output, &again)?;
-    // Another time gives another bundle, because the time is part of it.
+    // Another time results in another bundle, because the time is part of it.
     let mut later = starter.rebuild(&folder.path().join("later").display().to_string(), &["--json"])?;
     let later = Outcome::success(later.env("SOURCE_DATE_EPOCH", "1793491201"))?.json()?;
     assert_ne!(later["id"], starter.report["id"]);
@@ -33,7 +33,7 @@ fn a_second_build_differs_in_nothing_but_the_ecdsa_signature() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn with_an_ed25519_key_every_file_is_equal_and_so_is_what_goes_through_a_pipe() -> Result<()> {
+fn ed25519_builds_are_identical() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let keys = folder.path().join("keys");
@@ -66,7 +66,7 @@ fn with_an_ed25519_key_every_file_is_equal_and_so_is_what_goes_through_a_pipe() 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_pipe_that_closes_is_an_error_and_parts_do_not_go_through_one() -> Result<()> {
+fn closed_pipe_is_an_error() -> Result<()> {
     let starter = starter()?;
     let mut child =
         starter.rebuild("-", &[])?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -86,7 +86,7 @@ fn a_pipe_that_closes_is_an_error_and_parts_do_not_go_through_one() -> Result<()
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> Result<()> {
+fn private_key_and_password_stay_secret() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("stick");
@@ -94,7 +94,7 @@ fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> 
     let outcome = Outcome::success(command.env("LANDFALL_LOG", "trace"))?;
     let key = String::from_utf8(read(&starter.keys().join("cosign.key"))?)?;
     let body: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
-    // Parts of the key that a copy with other line lengths would still contain.
+    // Parts of the key that would also be in a copy with other line lengths.
     let pieces: Vec<&str> = (0..4).map(|index| &body[index * 64..index * 64 + 32]).collect();
     let mut small = vec![outcome.stdout, outcome.stderr.into_bytes()];
     for entry in output.read_dir()? {

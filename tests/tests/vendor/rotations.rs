@@ -1,6 +1,6 @@
 //! A root whose roles have separate keys, two of three of which must sign. `landfall trust` rotates it a hundred times.
 //! `landfall verify` and `landfall license inspect` process the chain from the document that a site pinned first.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ const ROTATIONS: usize = 100;
 /// Number of rotations after which a bundle and a license are made.
 const STRIDE: usize = 10;
 
-/// Time limit of the whole test, more than twice the 69 s that it took under full load of two processors. It detects
+/// Time limit of the whole test, more than twice the 69 s that it took with two processors under full load. It detects
 /// rotations whose cost grows with the number of earlier ones.
 const LIMIT: Duration = Duration::from_mins(3);
 
@@ -56,7 +56,7 @@ struct Vendor {
 impl Vendor {
     /// Creates every key and document 1, which two root keys have signed.
     fn begin(program: PathBuf) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         let mut keys = Vec::new();
         for role in Role::ALL {
             let of_role = (0..ROTATIONS + 3).map(|index| {
@@ -150,7 +150,7 @@ impl Vendor {
         read(&self.path(name))
     }
 
-    /// Returns a bundle under the root with this number, which carries all documents and the revocation.
+    /// Returns a bundle under the root with this number, which contains all documents and the revocation.
     fn bundle(&self, number: usize) -> Result<Forgery> {
         let chain = (1..=number).map(|number| self.root(number)).collect::<Result<Vec<_>>>()?;
         let sample = Sample::signed_by(&self.signers(Role::Release, number)?, &chain, vec![vec![7; 600]])?;
@@ -216,11 +216,11 @@ impl<'a> Delivery<'a> {
         Ok(json!(ids))
     }
 
-    /// Fails unless each document is refused with other signatures than those required. They are of one key of its
+    /// Fails unless each document is refused with signatures other than the required ones. They are of one key of its
     /// role, of two keys of another role, or of two that had the role earlier.
     fn expect_refusals(&self) -> Result<()> {
         for role in Role::ALL {
-            // A root document that follows another one is part of a chain, and is refused as such.
+            // A root document that has a predecessor is part of a chain, and is refused as a broken chain.
             let follows = role == Role::Root && self.number > 1;
             let (too_few, foreign) = if follows { (BROKEN, BROKEN) } else { (TOO_FEW, FOREIGN) };
             let own = self.vendor.signers(role, self.number)?;
@@ -305,8 +305,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn roles_with_keys_of_their_own_rotate_a_hundred_times() -> Result<()> {
-    // The time of building the program is not measured.
+fn separate_roles_rotate_a_hundred_times() -> Result<()> {
+    // The time to build the program is not measured.
     let program = builds::landfall()?;
     let begun = Instant::now();
     let vendor = Vendor::begin(program)?;

@@ -1,6 +1,6 @@
-//! Images that the real cosign has signed in a real registry: signatures that the lock accepts, and those that the
-//! bundle carries to a site.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! Images that the real cosign has signed in a real registry. The tests cover the signatures that the lock accepts, and
+//! those that go into the bundle for a site.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,7 +123,7 @@ fn copy(from: &str, to: &str, folder: &tempfile::TempDir) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verifies_it() -> Result<()> {
+fn cosign_signatures_reach_site() -> Result<()> {
     let rule = format!(
         "  - images: 'ghcr.io/*'\n    keys: [publisher/cosign.pub]\n    attestations: ['{PROVENANCE}']\n    pinned: \
          unresolved\n"
@@ -167,7 +167,7 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
         (&"signature".into(), &Value::from(PROVENANCE))
     );
 
-    // A site that has only the bundle.
+    // A site that has nothing but the bundle.
     let name = built.json()?["files"]
         .as_array()
         .into_iter()
@@ -194,7 +194,7 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn bundles_that_cosign_attaches_are_found_among_the_referrers() -> Result<()> {
+fn attached_cosign_bundles_are_found() -> Result<()> {
     let rule = "  - images: 'ghcr.io/flannel-io/*'\n    keys: [publisher/cosign.pub]\n    pinned: unresolved\n";
     let case = Case::open(rule)?;
     case.sign("sign", "stranger", true, &[])?;

@@ -51,13 +51,13 @@ pub fn build(starter: &Starter, roots: &Path, output: &Path, keys: &[&PathBuf]) 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_release_that_two_keys_must_sign_is_signed_by_two() -> Result<()> {
+fn two_required_keys_must_sign() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let [first, second] = keys_of_two(starter, folder.path())?;
     let (roots, stick) = (folder.path().join("roots"), folder.path().join("stick"));
     let build = |keys: &[&PathBuf]| build(starter, &roots, &stick, keys);
-    // One key alone, or the same key twice, is refused before anything is written.
+    // One key alone, or the same key twice, is rejected before anything is written.
     for too_few in [vec![&first], vec![&second, &second]] {
         let refused = Outcome::of(&mut build(&too_few)?)?;
         assert_eq!(refused.code, 2, "{}", refused.stderr);

@@ -7,7 +7,7 @@ use super::starter::starter;
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_build_prints_something_every_five_seconds() -> Result<()> {
+fn build_prints_every_five_seconds() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     for (name, more) in [("in a pipe", &[][..]), ("for a program", &["--json"][..])] {

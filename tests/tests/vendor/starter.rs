@@ -1,5 +1,5 @@
 //! The starter release, built once in parts for all tests of this binary.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -157,7 +157,7 @@ impl Starter {
 
     /// Creates an empty folder for one test, on the same disk, removed when dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
-        tempfile::tempdir_in(&self.folder).context("cannot make a folder for a test")
+        tempfile::tempdir_in(&self.folder).context("cannot create a folder for a test")
     }
 
     /// Returns the names of the files in the build's report.
@@ -178,7 +178,7 @@ impl Starter {
         for field in ["id", "totalBytes", "fingerprint"] {
             assert_eq!(report[field], self.report[field], "{field}");
         }
-        // Signatures have different lengths, for which the provenance has no padding.
+        // Signatures vary in length, and the provenance has no padding for that.
         let shape = |report: &Value| -> Vec<_> {
             let files = report["files"].as_array().cloned().unwrap_or_default();
             let size = |file: &Value| file["size"].as_u64().filter(|_| !is_provenance(&file["name"]));

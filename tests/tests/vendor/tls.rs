@@ -62,7 +62,7 @@ print(tls.server_port, plain.server_port, flush=True)
 tls.serve_forever()
 "#;
 
-/// Line of the registries file that makes it trust the TLS server.
+/// Line of the registries file that makes a build trust the TLS server.
 const AUTHORITIES: &str = "authorities: [certificate.pem]";
 
 /// The servers, which run as long as the test.
@@ -130,14 +130,14 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn nothing_is_asked_of_a_place_without_tls_that_a_registry_with_it_leads_to() -> Result<()> {
+fn redirects_without_tls_are_refused() -> Result<()> {
     let starter = starter()?;
     // It redirects requests for a tag's manifest, for a manifest whose digest an index names, and for a token. For the
     // token, the password would be sent.
     for repository in ["led-away/image", "index-only/image", "closed/image"] {
         let (refused, asked) = lock(starter, repository, AUTHORITIES)?;
         assert_eq!((refused.code, refused.error()), (2, Some("LF2106")), "{repository}: {}", refused.stderr);
-        assert!(refused.stderr.contains("it leads to http://localhost:"), "{repository}: {}", refused.stderr);
+        assert!(refused.stderr.contains("it redirects to http://localhost:"), "{repository}: {}", refused.stderr);
         assert!(asked.contains("tls /v2/") && !asked.contains("plain"), "{repository}: {asked}");
     }
     Ok(())
@@ -145,7 +145,7 @@ fn nothing_is_asked_of_a_place_without_tls_that_a_registry_with_it_leads_to() ->
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_private_authority_must_be_named() -> Result<()> {
+fn private_authority_must_be_named() -> Result<()> {
     let (refused, asked) = lock(starter()?, "led-away/image", "")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2132")), "{}", refused.stderr);
     assert!(refused.stderr.contains("`authorities` of the registries file"), "{}", refused.stderr);

@@ -1,5 +1,5 @@
 //! A key ceremony of three people, each with another kind of signer: `landfall` itself, cosign, and a hardware token.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +27,7 @@ impl Ceremony {
     fn begin() -> Result<Self> {
         setup::ensure_packages(packages::TOKEN)?;
         let ceremony =
-            Self { folder: tempfile::tempdir().context("cannot make a folder")?, cosign: images::ensure_cosign()? };
+            Self { folder: tempfile::tempdir().context("cannot create a folder")?, cosign: images::ensure_cosign()? };
         ceremony.landfall(&["key", "new", "--no-root", "--output", "alice"])?;
         std::fs::create_dir(ceremony.path("bob"))?;
         let mut bob = Command::new(&ceremony.cosign);
@@ -118,13 +118,13 @@ fn is_complete(shown: &Value) -> bool {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() -> Result<()> {
+fn three_people_rotate_one_root() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     let all = ["--key", "all=alice/cosign.pub", "--key", "all=bob/cosign.pub", "--key", "all=carol.pub"];
     let init = [&["trust", "init", "--output", "roots", "--threshold", "all=2"][..], &all].concat();
     ceremony.landfall(&init)?;
     let first = "roots/1.root.json";
-    // Alice signs where her key is, bob with only cosign. Both hand over files.
+    // Alice signs where her key is, and Bob uses only cosign. Both hand over files.
     ceremony.landfall(&["trust", "sign", first, "--key", "alice/cosign.key", "--detached", "alice.sig"])?;
     ceremony.landfall(&["trust", "show", first, "--message", "1.to-sign"])?;
     let mut bob = Command::new("sh");
@@ -139,7 +139,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     verify.args(["verify-blob", "--insecure-ignore-tlog=true", "--key", "alice/cosign.pub", "--bundle", "alice.sig"]);
     ceremony.run(verify.arg("1.to-sign"))?;
 
-    // Alice leaves: bob and carol's token sign the next document, with one command.
+    // Alice leaves: Bob and Carol's token sign the next document, with one command.
     ceremony.landfall(&["trust", "rotate", "--roots", "roots", "--remove", "all=alice/cosign.pub"])?;
     let cosign = ceremony.cosign_command();
     let token = Ceremony::token_command();
@@ -158,7 +158,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     is_a_chain(&ceremony.path("roots"))
 }
 
-/// Fails unless the two documents form a chain that a bundle may carry and a site accepts.
+/// Fails unless the two documents form a chain that a bundle may contain and a site accepts.
 fn is_a_chain(roots: &Path) -> Result<()> {
     use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor, walk};
     let read = |name: &str| std::fs::read(roots.join(name)).with_context(|| name.to_owned());
@@ -172,7 +172,7 @@ fn is_a_chain(roots: &Path) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
+fn external_signers_sign_release() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     let (cosign, token) = (ceremony.cosign_command(), Ceremony::token_command());
     let init = ["trust", "init", "--development", "--output", "roots", "--threshold", "all=2"];
@@ -196,7 +196,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
         let refused = Outcome::of(&mut build(&[too_few])?)?;
         ensure!(refused.code == 2 && refused.stderr.contains("LF2013") && !stick.exists(), "{}", refused.stderr);
     }
-    // One of them signs twice, which is known only afterwards.
+    // One of them signs twice, which is noticed only afterwards.
     let twice = Outcome::of(&mut build(&[token, token])?)?;
     ensure!(twice.code == 3 && twice.stderr.contains("LF1107"), "one key was enough: {}", twice.stderr);
     let report = Outcome::success(&mut build(&[&cosign, token])?)?.json()?;
@@ -212,7 +212,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_wrong_password_is_called_so() -> Result<()> {
+fn wrong_password_names_key() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     ceremony.landfall(&["trust", "init", "--output", "roots", "--key", "all=alice/cosign.pub"])?;
     let mut command = Command::new(builds::landfall()?);

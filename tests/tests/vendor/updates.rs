@@ -1,6 +1,6 @@
 //! Entries of a lock that are updated by name, from a file server on loopback. There is no registry, so no other entry
 //! can be requested.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::process::Command;
 
@@ -33,7 +33,7 @@ fn lock() -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_update_by_name_prints_what_changed_and_touches_nothing_else() -> Result<()> {
+fn named_update_changes_nothing_else() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

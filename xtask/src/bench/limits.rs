@@ -13,20 +13,20 @@ pub struct Limit {
     pub at_most: f64,
 }
 
-/// Longest time that `build` may take for the starter release before it writes: a person who corrects a definition
-/// waits for it.
+/// Longest time that `build` may take for the starter release before it writes: a user who corrects a definition waits
+/// for it.
 pub const RENDERING_LIMIT_SECONDS: f64 = 2.0;
 
 /// Longest time that `build` may take for the starter release if nothing has changed.
 pub const REBUILD_LIMIT_SECONDS: f64 = 2.0;
 
-/// `build` reads back what it wrote, as a careful person would. Its time is measured from the first written byte.
+/// `build` reads back what it wrote, as a careful user would. Its time is measured from the first written byte.
 pub const BUILD: Limit = Limit { rival: "cp + syncfs + cold read of the blobs", at_most: 1.15 };
 
 /// `verify` reads and hashes.
 pub const VERIFY: Limit = Limit { rival: "b3sum", at_most: 1.0 };
 
-/// `stage` verifies as well.
+/// `stage` also verifies.
 pub const STAGE: Limit = Limit { rival: "cp + syncfs of the blobs", at_most: 1.08 };
 
 /// All limits. Ratios to other rivals are for information only.

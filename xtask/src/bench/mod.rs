@@ -1,4 +1,4 @@
-//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, and byte
+//! The performance table: ratios to the commands that a user would run by hand, from interleaved pairs, and byte
 //! counters. It also covers [a site](site) with a gigabyte of data, and [the console](console).
 //!
 //! An absolute time says more about the machine than about the program. So each run of `landfall` is followed by a run

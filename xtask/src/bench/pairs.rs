@@ -34,8 +34,8 @@ pub struct Ratio {
 }
 
 /// Runs `landfall` and `rival` in turn, `count` times, and compares each pair. Each side goes first in every other
-/// pair. Only data is read cold: the `programs` of both sides are in memory, as those of a new installation are. The
-/// part of its time that `landfall` returns is subtracted.
+/// pair. Only data is read cold: the `programs` of both sides are in memory, as in a new installation. The part of its
+/// time that `landfall` returns is subtracted.
 pub fn pairs(
     rival_name: &str,
     programs: &[PathBuf],
@@ -99,7 +99,7 @@ pub(super) fn time_run(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()
     Ok((started.elapsed(), cold))
 }
 
-/// Syncs and drops clean pages. Returns false if the kernel does not allow it; then both sides run warm.
+/// Syncs and drops clean pages. Returns false if the kernel does not allow it; then both sides run with a warm cache.
 fn empty_page_cache() -> bool {
     rustix::fs::sync();
     drop_page_cache()
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(
             of(limits::VERIFY.rival, [1, 1000, 5000]),
             (Some(1.0), Some(true)),
-            "the limit itself is good enough"
+            "the limit itself is sufficient"
         );
         assert_eq!(of("cat > /dev/null", [5000; 3]), (None, None));
     }

@@ -46,8 +46,8 @@ fn watch(machine: &Machine, ended: &AtomicBool) -> Result<(u64, u64)> {
     let (mut known, mut searched): (Vec<ProcessId>, Option<Instant>) = (Vec::new(), None);
     while !ended.load(Ordering::Acquire) {
         if searched.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
-            // Processes that systemd starts descend from the machine's first process; those that a person starts
-            // descend from this process.
+            // Processes that systemd starts descend from the machine's first process; those that a user starts descend
+            // from this process.
             let all = [machine.first()?.descendants(), ProcessId::own()?.descendants()].concat();
             known = all.into_iter().filter(is_command).collect();
             searched = Some(Instant::now());

@@ -47,7 +47,7 @@ const RESTORE: &str = "restore";
 const UNDO: &str = "undo";
 const UPGRADE: &str = "upgrade";
 
-/// Row of the commands that a person would type.
+/// Row of the commands that a user would type.
 pub const BY_HAND: &str = "reading the data by hand";
 
 /// Rows that have a rate, and a ratio of times to each rival.
@@ -69,7 +69,7 @@ const fn goal(row: &'static str, figure: &'static str, at_most: f64) -> Goal {
     Goal { row, figure, at_most }
 }
 
-/// All goals. The part `site-figures` of `cargo xtask test` fails if a figure of one was not measured.
+/// All goals. The part `site-figures` of `cargo xtask test` fails if a figure with a goal was not measured.
 pub const GOALS: [Goal; 8] = [
     goal(BACKUP, INCREMENTAL, 0.1),
     goal(BACKUP, MEMORY, MEMORY_BYTES),
@@ -90,7 +90,7 @@ const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 /// Suffix of the plan's space that is kept free, and therefore not used.
 const STAYS_FREE: &str = "that stays free";
 
-/// Commands that a person would type to read the data, as names of the rivals.
+/// Commands that a user would type to read the data, as names of the rivals.
 pub const RIVALS: [&str; 2] = ["pg_basebackup | cat", "pg_dump | cat"];
 
 /// Full commands of the rivals, which run in the database's pod.
@@ -325,7 +325,7 @@ fn planned_bytes(plan: &Value) -> Result<u64> {
     };
     let parts = peak["parts"].as_array().context("a peak has no parts")?;
     let (free, taken): (Vec<&Value>, Vec<&Value>) = parts.iter().partition(|part| part["purpose"] == STAYS_FREE);
-    ensure!(free.len() == 1, "a peak does not say once what stays free: {peak}");
+    ensure!(free.len() == 1, "a peak does not state exactly once what stays free: {peak}");
     Ok(taken.into_iter().filter_map(|part| part["bytes"].as_u64()).sum())
 }
 

@@ -1,4 +1,4 @@
-//! Measurements of build, verify and stage of the starter bundle, against the commands that a person would run by hand.
+//! Measurements of build, verify and stage of the starter bundle, against the commands that a user would run by hand.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -111,7 +111,7 @@ impl Bench {
             before.push(rendering);
             Ok(rendering)
         };
-        // Written bytes are read back from the stick, not from memory, as a careful person would. The time before the
+        // Written bytes are read back from the stick, not from memory, as a careful user would. The time before the
         // first byte does not depend on the amount of data, so it is a separate figure.
         let ratio = pairs(limits::BUILD.rival, &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
         before.sort_unstable();
@@ -134,7 +134,7 @@ impl Bench {
             let begun = Instant::now();
             let report = self.vendor.report(&arguments)?;
             times.push(begun.elapsed());
-            ensure!(report["kept"].is_string(), "a build with nothing changed has not kept the bundle: {report}");
+            ensure!(report["kept"].is_string(), "an unchanged build did not keep the bundle: {report}");
         }
         times.sort_unstable();
         Ok(times[times.len() / 2])
@@ -248,7 +248,7 @@ fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let find = |name: &str| {
         let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
-        found.with_context(|| format!("the program {name} is in no folder of PATH"))
+        found.with_context(|| format!("the program {name} is not in PATH"))
     };
     let rivals = ["b3sum", "cat", "cp", "find", "sh"].into_iter().map(find);
     std::iter::once(Ok(vendor.landfall().to_owned())).chain(rivals).collect()
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_and_store_ratios_use_own_sizes() {
+    fn ratios_use_their_own_sizes() {
         let inspection = json!({ "totalBytes": 1000, "blobs": [{ "size": 300 }, { "size": 500 }] });
         let totals = |read, written| json!({ "readBytes": read, "writtenBytes": written, "readBackBytes": 0 });
         let report = json!({

@@ -1,10 +1,10 @@
 //! Cache of everything that takes long to build: root filesystems, disks, node packs, images.
 //!
-//! An entry is a folder named by its kind and the hash of its inputs, so it never becomes stale or changes. It appears
-//! completely or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two processes from
-//! building the same entry twice. The modification time of an entry's folder is that of its last use, by which old
-//! entries are removed ([`prune`]).
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+//! An entry is a folder named after its kind and the hash of its inputs, so it never becomes stale or changes. It
+//! appears completely or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two
+//! processes from building the same entry twice. The modification time of an entry's folder is that of its last use, by
+//! which old entries are removed ([`prune`]).
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl Key {
         Self::default()
     }
 
-    /// Creates a key from these bytes, whose digest other programs can compute as well.
+    /// Creates a key from these bytes, whose digest other programs can also compute.
     pub fn of(material: &[u8]) -> Self {
         Self(Sha256::new_with_prefix(material))
     }

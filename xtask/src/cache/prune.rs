@@ -99,7 +99,8 @@ fn remove(item: &Item) -> Result<()> {
 
 const UNFINISHED: &str = "unfinished-";
 
-/// Returns every entry: folders named by a digest, in folders named by a kind. Anything else in the cache is ignored.
+/// Returns every entry: folders named after a digest, in folders named after a kind. Anything else in the cache is
+/// ignored.
 fn items(cache: &Cache) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for kind in folders(cache.root())? {

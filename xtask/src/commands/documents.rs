@@ -1,5 +1,5 @@
 //! `cargo xtask documents`: generates documents from code. Part `lint` compares them with the code's current output.
-#![expect(clippy::disallowed_methods, reason = "documents of the tree, which are made again when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "documents of the tree, regenerated when lost")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ fn printed_documents(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     PRINTED.into_iter().map(print).collect()
 }
 
-/// Returns schemas in the tree whose document no command prints any more.
+/// Returns schemas in the tree whose document no command prints any longer.
 fn left_over(made: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<PathBuf>> {
     let folder = workspace::root().join(SCHEMAS);
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;

@@ -2,7 +2,7 @@
 //!
 //! The project's compiler is sufficient: it has the passes that libFuzzer needs. Only sanitizers would need another
 //! compiler.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made again when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ProgramOutputs;
 
-/// Real machines whose output is saved, without serial numbers and with another UUID. Their GPUs were idle, or a
+/// Real machines whose output is saved, without serial numbers and with a different UUID. Their GPUs were idle, or a
 /// process held their memory.
 const MACHINES: [&str; 4] = ["h100-idle", "h100-held", "h200-idle", "h200-held"];
 
@@ -145,7 +145,7 @@ fn attached_display_counts_as_mode() {
 }
 
 #[test]
-fn computing_and_drawing_process_is_one() {
+fn mixed_use_process_is_listed_once() {
     let mut facts: Value = serde_json::from_str(&saved_outputs("h200-held").facts).unwrap();
     let processes = facts["nvml"]["read"]["gpus"][0]["answers"]["processes"]["value"].as_array_mut().unwrap();
     let mut drawing = processes[0].clone();

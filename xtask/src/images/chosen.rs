@@ -1,5 +1,5 @@
-//! Packages of a root filesystem in another version than its suite has. They come from the suite of security updates,
-//! or are files of the archive's pool that suites no longer list.
+//! Packages of a root filesystem in a version other than its suite's. They come from the suite of security updates, or
+//! are files of the archive's pool that suites no longer list.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl ChosenPackages {
     pub fn source(&self, suite: &str) -> Result<Source> {
         match &self.place {
             Place::Security(archive) => {
-                // Packages that are not chosen stay in the suite's version.
+                // Packages that are not selected keep the suite's version.
                 let pin = format!(
                     "--setup-hook=mkdir -p \"$1/etc/apt/preferences.d\" && printf 'Package: *\\nPin: release \
                      l=Debian-Security\\nPin-Priority: 50\\n' > \"$1/{PREFERENCES}\""
@@ -99,7 +99,7 @@ impl ChosenPackages {
 /// Creates an archive for apt, which may run as an unprivileged user here. It has no signature, because the files'
 /// digests were checked on download.
 fn local_archive(files: &Path) -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("landfall-packages-").tempdir().context("cannot make a folder")?;
+    let folder = tempfile::Builder::new().prefix("landfall-packages-").tempdir().context("cannot create a folder")?;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
     let mut list = String::new();
     for entry in files.read_dir().with_context(|| format!("cannot list {}", files.display()))? {

@@ -44,7 +44,7 @@ pub struct Root {
     pub accounts: &'static [Account],
     /// Path prefixes that the image omits.
     pub removed: &'static [&'static str],
-    /// Function that chooses packages in another version than the suite's.
+    /// Function that chooses packages in a version other than the suite's.
     pub chosen: Choice,
 }
 

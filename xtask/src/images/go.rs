@@ -1,5 +1,5 @@
 //! Builds the programs of the node pack from small Go modules, which pin upstream's code by version and hash.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -132,7 +132,7 @@ impl GoModule {
             setup::ensure_packages(packages::INSPECTION)?;
             // Compilers use much memory and both cores, so only one runs at a time, at low priority.
             let _one = workshop.cache().lock("go-build")?;
-            let source = tempfile::tempdir().context("cannot make a folder for the module")?;
+            let source = tempfile::tempdir().context("cannot create a folder for the module")?;
             for file in module_files(&self.folder(workshop))? {
                 let name = file.file_name().context("a file has a name")?;
                 std::fs::copy(&file, source.path().join(name))

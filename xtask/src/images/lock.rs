@@ -1,6 +1,7 @@
 //! Comparison of the checked-in list of assembled images with the recipes' results.
 //!
-//! Tags name the true version of the content. If the archive delivers another version, a person must change the list.
+//! Tags name the true version of the content. If the archive delivers another version, a developer must change the
+//! list.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -47,7 +47,7 @@ pub const CREATED: &str = "2026-11-01T00:00:00Z";
 /// Version of the assembly, raised when the code writes other layers or manifests for the same inputs.
 const ASSEMBLY_VERSION: &str = "1";
 
-/// Function that makes one image or artifact.
+/// Function that creates one image or artifact.
 pub type Recipe = fn(&Workshop) -> Result<PublishedContent>;
 
 /// Builder of parts in a cache, from the recipes of this crate.
@@ -237,9 +237,9 @@ pub fn ensure_device_plugin() -> Result<PathBuf> {
     Ok(nvidia::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
 }
 
-/// Returns NVIDIA's parts of `docs/examples/gpu`, under NVIDIA's names, as a registry's storage: the container toolkit and
-/// the device plugin. The metrics exporter, which needs NVIDIA's own libraries to build, is replaced by an image that
-/// is never run.
+/// Returns NVIDIA's parts of `docs/examples/gpu`, under NVIDIA's names, as a registry's storage: the container toolkit
+/// and the device plugin. The metrics exporter, which needs NVIDIA's own libraries to build, is replaced by an image
+/// that is never run.
 pub fn ensure_gpu_example() -> Result<RegistryTree> {
     let workshop = Workshop::open()?;
     registry_tree::of(&workshop, nvidia::example(&workshop)?)

@@ -90,7 +90,7 @@ pub struct Settings {
     pub entrypoint: &'static [&'static str],
     /// Arguments that a pod replaces.
     pub command: &'static [&'static str],
-    /// Environment as NAME=value, besides PATH.
+    /// Environment as NAME=value, in addition to PATH.
     pub environment: &'static [&'static str],
     /// Folders to search for programs; the default ones if empty.
     pub path: &'static str,
@@ -182,7 +182,7 @@ fn publish(
         "annotations": {
             "org.opencontainers.image.created": CREATED,
             "org.opencontainers.image.version": version,
-            // Shows everywhere that this is not upstream's own image.
+            // This shows everywhere that it is not upstream's own image.
             "dev.landfall.assembled": "true",
         },
     });

@@ -100,7 +100,7 @@ fn newer(workshop: &Workshop, key: &Key, installed: &BTreeMap<String, String>, a
 
 /// Returns a layer with the newest packages of these sources.
 fn layer(workshop: &Workshop, tag: &str, key: &Key, sources: &[String]) -> Result<Layer> {
-    let folder = tempfile::tempdir_in(workshop.cache().root()).context("cannot make a folder for a root")?;
+    let folder = tempfile::tempdir_in(workshop.cache().root()).context("cannot create a folder for a root")?;
     ensure_layer(workshop, &format!("{SUITE}, {tag}"), key, || {
         setup::ensure_packages(packages::ROOTS)?;
         let root = folder.path().join("root.tar");

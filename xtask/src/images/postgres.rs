@@ -19,7 +19,7 @@ use crate::setup::{self, index};
 /// Package of the server.
 const SERVER: &str = "postgresql-17";
 
-/// Packages that an earlier version replaces: the programs. They use the suite's newer library.
+/// Packages that an earlier version replaces: only the programs, which use the suite's newer library.
 const OLDER: &[&str] = &[SERVER, "postgresql-client-17"];
 
 /// Packages that a newer version replaces: the programs, and the library, which must be as new as the programs.
@@ -37,7 +37,7 @@ const POOL: PoolVersion = PoolVersion {
 
 const ACCOUNTS: &[Account] = &[Account { name: "postgres", id: 999, home: "/var/lib/postgresql" }];
 
-/// Removed files. Compiling queries needs 160 MB of LLVM; without it, PostgreSQL does not compile them.
+/// Removed files. Compiling queries requires 160 MB of LLVM; without it, PostgreSQL does not compile them.
 const REMOVED: &[&str] = &[
     "usr/lib/postgresql/17/lib/bitcode",
     "usr/lib/postgresql/17/lib/llvmjit",

@@ -1,5 +1,5 @@
 //! A model and a set of wheels, both from Python packages pinned by hash, as OCI artifacts.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -98,7 +98,7 @@ fn ensure_later_weights(workshop: &Workshop, model: &Path) -> Result<PathBuf> {
 /// bytes with the header's length, a JSON header that may end with spaces, and the tensors. Offsets of tensors count
 /// from the header's end.
 fn revise_weights(file: &[u8]) -> Result<Vec<u8>> {
-    let (length, rest) = file.split_first_chunk().context("the weights are no safetensors file")?;
+    let (length, rest) = file.split_first_chunk().context("the weights are not a safetensors file")?;
     let (header, tensors) =
         rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length))?).context("the weights' header is cut")?;
     let mut header: Value = serde_json::from_slice(header).context("the weights' header is no JSON")?;
@@ -199,7 +199,7 @@ const PLATFORM: &[&str] = &[
     "--platform=manylinux2014_x86_64",
 ];
 
-/// Downloads exactly the pinned requirements, from the sources that this machine's pip is configured for.
+/// Downloads exactly the pinned requirements, from the sources that this machine's pip is configured to use.
 fn download_wheels(requirements: &Path, folder: &Path, platform: &[&str]) -> Result<()> {
     setup::ensure_pip()?;
     let output = Command::new("python3")

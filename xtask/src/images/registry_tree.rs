@@ -1,5 +1,5 @@
 //! Images and artifacts arranged as the storage of CNCF distribution, which can serve such a tree immediately.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

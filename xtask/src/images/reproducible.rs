@@ -16,7 +16,7 @@ use crate::printer;
 /// The second build shares nothing with the first. It has its own cache, in a new folder under `scratch`, so Debian
 /// packages are unpacked and Go programs linked again.
 pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
-    let folder = tempfile::tempdir_in(scratch).context("cannot make a folder for the second build")?;
+    let folder = tempfile::tempdir_in(scratch).context("cannot create a folder for the second build")?;
     let first = Workshop::over(workshop.cache().clone()).asking_again();
     let (workshop, second) = (&first, Workshop::over(Cache::at(folder.path())?));
     let mut problems = Vec::new();

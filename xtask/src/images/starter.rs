@@ -98,7 +98,7 @@ pub fn python(workshop: &Workshop) -> Result<PublishedContent> {
 }
 
 /// Builds the image of Busybox: only one static program and its names. Its layer is compressed with Zstandard, so that
-/// the containerd of each site unpacks such a layer.
+/// the containerd of each site unpacks one.
 pub fn busybox(workshop: &Workshop) -> Result<PublishedContent> {
     let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop)?.with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
@@ -122,7 +122,7 @@ pub fn busybox(workshop: &Workshop) -> Result<PublishedContent> {
 
 /// Returns the commands of a Busybox by its own list. The program is static, so it runs here.
 fn applets(program: &[u8]) -> Result<Vec<String>> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     let path = folder.path().join("busybox");
     write_program(&path, program);
     let output = Command::new(&path).arg("--list").output().context("cannot run busybox")?;

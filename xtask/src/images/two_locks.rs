@@ -62,7 +62,7 @@ fn problems(upstream: &str, assembled: &str, listed: &str) -> Vec<String> {
         if tag == other {
             continue;
         }
-        // The data formats differ between major versions, so a proof of one says nothing about the other.
+        // Data formats differ between major versions, so a proof with one says nothing about another.
         if postgresql(tag) != postgresql(other) {
             problems.push(format!("{part} is {tag} upstream and {other} here: another PostgreSQL"));
         }

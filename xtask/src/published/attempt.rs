@@ -1,5 +1,5 @@
 //! An attempt to build a bundle from one chart by following all error messages.
-#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use super::{PublishedChart, Sources, TinyRegistry};
 use crate::vendor::KEY_PASSWORD;
 use crate::workspace;
 
-/// Number of edits after which a person would give up.
+/// Number of edits after which a user would give up.
 const PATIENCE: usize = 30;
 
 /// Lock with the node pack to use, relative to the project's root.
@@ -48,7 +48,7 @@ pub struct Attempt {
 pub enum Ending {
     /// A bundle was built.
     Built,
-    /// The message would make a person give up, or asks for values that are unknown here.
+    /// The message would make a user give up, or asks for values that are unknown here.
     Refused(String),
     /// The chart is not available here, so nothing was attempted.
     Unavailable(String),
@@ -82,7 +82,7 @@ impl Bench {
         let messages = String::from_utf8_lossy(&output.stderr);
         let lines = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let error = lines.into_iter().rfind(|line| line["code"].is_string());
-        error.map(Some).with_context(|| format!("landfall {} says nothing of use: {messages}", arguments.join(" ")))
+        error.map(Some).with_context(|| format!("landfall {} prints no usable error: {messages}", arguments.join(" ")))
     }
 
     /// Runs all commands on a chart or a kustomization. Written files are removed afterwards.

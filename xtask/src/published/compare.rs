@@ -4,7 +4,7 @@
 //! Landfall's documented changes count as equal: images with digests, namespaces, names of Jobs, annotations of hooks,
 //! Secrets, and omissions.
 
-#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// Annotation that kubectl sets, because it prints its input only if it changes something.
+/// Annotation that kubectl sets, because kubectl prints its input only if it changes something.
 const READ: &str = "landfall.example/read";
 
 /// Suffix of Job names for the version that `init` writes.
@@ -74,7 +74,7 @@ impl Chart<'_> {
         let render = |is_upgrade| self.rendered_objects(helm, kubectl, &declared, is_upgrade);
         let mut rendered = render(false)?;
         if !declared.repeatable.is_empty() {
-            // A chart that looks up the passwords of its installation is built as for an installation.
+            // A chart that looks up the passwords of an earlier install is built as for a new one.
             let at_upgrade = render(true).unwrap_or_default().into_iter();
             rendered.extend(at_upgrade.filter(|object| declared.repeatable.contains(&title(object))));
         }

@@ -22,7 +22,7 @@ impl Draft {
         &self.component
     }
 
-    /// Fills in the decisions that a person must make. Returns a description of each.
+    /// Fills in the decisions that a user must make. Returns a description of each.
     pub fn fill_in(&mut self) -> Vec<&'static str> {
         let filled = [
             ("save: [FILL-IN]", "save: [tar, -cf, '-', .]", "backup rules"),

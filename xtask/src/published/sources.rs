@@ -1,6 +1,6 @@
 //! Charts and kustomizations from their projects' repositories, which are bare Git clones in one folder.
 
-#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// Maximum depth at which charts of charts are searched.
+/// Maximum depth at which charts of charts are searched for.
 const DEPTH: usize = 5;
 
 /// The repositories of this machine: bare, in `OWNER+NAME/repo`.
@@ -194,7 +194,7 @@ fn is_chart_file(file: &str, name: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// Removes digests of images, because the registry here serves other content than these digests.
+/// Removes digests of images, because the registry here serves content that does not match them.
 fn without_digests(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -42,7 +42,7 @@ fn heading(rows: &[String]) -> String {
          that messages ask for: {built} of {tried} ({} %).** {unavailable} more cannot be had where this ran: a chart \
          that they need is in none of the repositories. They do not count.\n\n**The objects equal those of `helm \
          template` in {equal} of {} charts that were built**, {objects} objects in all, with the same chart, values, \
-         namespace and name, as kubectl reads both. Only what [VENDOR.md](VENDOR.md#charts) says that Landfall changes \
+         namespace and name, as kubectl reads both. Only what [Charts](vendor/charts.md) says that Landfall changes \
          may differ: digests of images, namespaces, names of Jobs, annotations of hooks, Secrets that a site \
          generates, tests, and what the release leaves out.\n\nA word in doubt was listed under `notImages`; a vendor \
          lists those that are images under `references`. Digests of images were removed, since no other registry has \

@@ -122,7 +122,7 @@ impl Cluster {
     /// Reads these objects from the output of `kubectl get --all-namespaces --output json`. Fails if a policy has the
     /// name of one of the release but differs from it.
     pub fn read(list: &Value) -> Result<Self> {
-        let items = list["items"].as_array().context("the cluster's objects are no list")?;
+        let items = list["items"].as_array().context("the cluster's objects are not a list")?;
         let of_kind = |kind: &'static str| items.iter().filter(move |item| item["kind"] == kind);
         let namespaces = of_kind("Namespace").map(|item| (text(item, "/metadata/name"), may_have_host(item)));
         let accounts: BTreeMap<_, _> = of_kind("ServiceAccount").map(|item| (place(item), is_mounted(item))).collect();

@@ -8,7 +8,7 @@ use crate::workspace;
 
 /// Heading of the section.
 const SECTION: &str = "## Rights in the cluster";
-/// Rows without a manifest in the release, or without an account of their own.
+/// Rows without a manifest in the release, or without their own account.
 const OTHERS: [&str; 4] = ["registry", "agent and host's API", "packages", "license check"];
 
 fn read(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! Further rights that each right gives.
+//! Additional rights that each right gives.
 
 use super::cluster::{Cluster, Rule};
 use super::{Holder, RoleName, Step, admission};
@@ -44,7 +44,7 @@ type Grant<'a> = (Option<&'a str>, &'a Rule);
 enum TargetObject<'a> {
     /// A new object.
     New,
-    /// An existing object, no matter which.
+    /// Any existing object.
     Any,
     /// The object of this name.
     Named(&'a str),

@@ -42,7 +42,7 @@ fn rule(group: &str, resource: &str, verbs: &[&str], names: &[&str]) -> Value {
 }
 
 /// Returns a cluster before anything bad is added: administrators, a pod of the control plane, and software without
-/// rights. One account may write roles, like one of Kubernetes' own.
+/// rights. One account may write roles, as one of Kubernetes' own may.
 fn sound() -> Vec<Value> {
     let all = json!([rule("*", "*", &["*"], &[])]);
     let aggregates = json!([rule("rbac.authorization.k8s.io", "clusterroles", &["update", "escalate"], &[])]);

@@ -1,6 +1,6 @@
 //! The current contents of a suite in the Debian archive, and the versions of its packages. A point release changes the
 //! contents, and thereby the keys of all root filesystems.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::printer;
 /// Time for which an answer is valid. Point releases come every two months.
 pub const A_DAY: Duration = Duration::from_hours(24);
 
-/// Answer if none is known.
+/// Answer if the real one is unknown.
 pub const UNKNOWN: &str = "unknown";
 
 /// Folder of answers in the cache.
@@ -96,7 +96,7 @@ pub fn answer(cache: &Cache, name: &str, age: Duration, ask: impl FnOnce() -> Re
 
 /// Downloads a file of the archive under this name, and reads it.
 fn fetch(cache: &Cache, address: &str, name: &str, read: impl FnOnce(&Path) -> Result<String>) -> Result<String> {
-    let folder = tempfile::tempdir_in(cache.root()).context("cannot make a folder for the index")?;
+    let folder = tempfile::tempdir_in(cache.root()).context("cannot create a folder for the index")?;
     let file = folder.path().join(name);
     download(address, &file)?;
     read(&file)

@@ -1,4 +1,4 @@
-//! Reader of the switch's recording: a pcap file of Ethernet frames, whose end may still be being written.
+//! Reader of the switch's recording: a pcap file of Ethernet frames, whose end may still be incomplete.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub fn parse(content: &[u8]) -> Result<Vec<ForeignPacket>> {
     if content.len() < GLOBAL_HEADER {
         return Ok(Vec::new());
     }
-    ensure!(content[..4] == 0xa1b2_c3d4_u32.to_le_bytes(), "the recording of the switch is no pcap file");
+    ensure!(content[..4] == 0xa1b2_c3d4_u32.to_le_bytes(), "the recording of the switch is not a pcap file");
     ensure!(content[20..24] == 1_u32.to_le_bytes(), "the recording of the switch is not of Ethernet frames");
     let mut rest = &content[GLOBAL_HEADER..];
     let mut packets = Vec::new();
@@ -156,6 +156,6 @@ mod tests {
         let refused = |content: &[u8]| parse(content).unwrap_err().to_string();
         let error = refused(&recording(&[&[0; 14]]));
         assert!(error.starts_with("the switch recorded a frame that is neither IP nor ARP"), "{error}");
-        assert_eq!(refused(&[0; 64]), "the recording of the switch is no pcap file");
+        assert_eq!(refused(&[0; 64]), "the recording of the switch is not a pcap file");
     }
 }

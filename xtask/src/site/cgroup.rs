@@ -148,7 +148,7 @@ pub fn freeze(groups: &[PathBuf]) -> Result<()> {
 }
 
 /// Thaws a group of a version 1 freezer and the groups below it. Other groups have no such state. A group that is
-/// removed meanwhile has no processes left.
+/// removed in the meantime has no processes left.
 fn thaw(group: &Path) -> Result<()> {
     let state = group.join("freezer.state");
     match std::fs::read_to_string(&state) {
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_groups_with_shared_hierarchies_are_found() {
+    fn own_cgroups_are_found() {
         let text = "5:name=systemd:/\n4:memory:/box/1\n3:cpu,cpuacct:/\n2:rdma:/\n0::/box\n";
         let groups = parse_own_groups(text);
         let paths: Vec<String> = groups.iter().map(|(_, path)| path.display().to_string()).collect();

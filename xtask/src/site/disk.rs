@@ -39,7 +39,7 @@ pub fn template(cache: &Cache, size_gib: u32, more: &[String]) -> Result<PathBuf
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "bash", "-c", SCRIPT]);
         command.env("TREE", tree).env("FOLDER", folder).env("SIZE", format!("{size_gib}G"));
-        tool::output(&mut command).context("cannot make the disk of the test machines")?;
+        tool::output(&mut command).context("cannot create the disk of the test machines")?;
         std::fs::remove_dir(folder.join("root")).context("cannot remove the mount point of the new disk")
     })?;
     Ok(entry.join(IMAGE))
@@ -67,7 +67,7 @@ fn debian(cache: &Cache, more: &[String]) -> Result<PathBuf> {
             command.arg(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
         }
         command.arg(SUITE).arg(folder.join("root.tar")).arg(archive.source_line(SUITE));
-        tool::output(&mut command).context("cannot make the Debian of the test machines").map(drop)
+        tool::output(&mut command).context("cannot create the Debian of the test machines").map(drop)
     })?;
     Ok(entry.join("root.tar"))
 }

@@ -121,8 +121,9 @@ impl Machine {
         Ok(output.stdout)
     }
 
-    /// Returns the number of packets that the machine refused for lack of a route since its boot: its own, and those of
-    /// its pods. Without a default route, a packet for a foreign address ends here and never reaches the switch.
+    /// Returns the number of packets that the machine refused since its boot because it had no route: its own, and
+    /// those of its pods. Without a default route, a packet for a foreign address ends here and never reaches the
+    /// switch.
     pub fn unroutable_packets(&self) -> Result<u64> {
         let own = self.count_of_kernel("/proc/net/snmp", "Ip: ", "OutNoRoutes")?;
         Ok(own + self.count_of_kernel("/proc/net/netstat", "IpExt: ", "InNoRoutes")?)

@@ -167,7 +167,8 @@ mod tests {
         assert_eq!(settings.boot_settings().len(), COPIED.len());
     }
 
-    /// A folder stands for the kernel's settings, which only root may write; `tests/site.rs` checks the kernel's own.
+    /// A folder stands in for the kernel's settings, which only root may write; `tests/site.rs` checks the kernel's
+    /// own.
     #[test]
     fn changed_setting_is_restored_once() {
         let folder = tempfile::tempdir().unwrap();

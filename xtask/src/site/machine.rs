@@ -1,5 +1,5 @@
 //! A test machine: its disk, its namespaces, its power.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -159,7 +159,7 @@ impl Machine {
             spec.name
         );
         let folder = site_folder.join(FOLDER).join(&spec.name);
-        ensure!(!folder.exists(), "site {} has a machine {} already", site.name, spec.name);
+        ensure!(!folder.exists(), "site {} already has a machine {}", site.name, spec.name);
         std::fs::create_dir_all(folder.join("root")).with_context(|| format!("cannot create {}", folder.display()))?;
         let machine_id = random_id()?;
         let record = Record { spec: spec.clone(), number, machine_id, groups: Vec::new(), running: None };
@@ -226,7 +226,7 @@ impl Machine {
     /// Switches it on, and waits until systemd has started its basic units. Services may still be starting, see
     /// [`Machine::wait_settled`]. The first boot waits for everything, and records the machine's initial state.
     pub fn boot(&self) -> Result<()> {
-        ensure!(!self.is_running(), "machine {} of site {} is on already", self.spec.name, self.site.name);
+        ensure!(!self.is_running(), "machine {} of site {} is already on", self.spec.name, self.site.name);
         setup::ensure_packages(packages::MACHINE)?;
         let is_first_boot = !self.folder.join(BIRTH).exists();
         let lock = self.lock_file()?;

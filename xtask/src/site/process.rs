@@ -47,9 +47,9 @@ impl ProcessId {
     /// Returns the time since its start. A program that has replaced another one in the same process counts from the
     /// first one's start.
     pub fn age(&self) -> Result<Duration> {
-        let text = std::fs::read_to_string("/proc/uptime").context("cannot read for how long this host is up")?;
+        let text = std::fs::read_to_string("/proc/uptime").context("cannot read the uptime of this host")?;
         let uptime = text.split_whitespace().next().and_then(|seconds| seconds.parse().ok());
-        let uptime = Duration::from_secs_f64(uptime.context("this host does not say for how long it is up")?);
+        let uptime = Duration::from_secs_f64(uptime.context("this host does not report its uptime")?);
         let millis = self.started_ticks * 1000 / rustix::param::clock_ticks_per_second();
         Ok(uptime.saturating_sub(Duration::from_millis(millis)))
     }

@@ -21,7 +21,7 @@ pub struct SavedDisk {
 impl SavedDisk {
     /// Ends a machine and moves its disk into a folder, which is emptied first. The machine has no disk afterwards.
     pub fn take(machine: &Machine, folder: &Path) -> Result<Self> {
-        ensure!(!machine.is_running(), "the disk of a machine that is on cannot be saved");
+        ensure!(!machine.is_running(), "the disk of a running machine cannot be saved");
         machine.off()?;
         files::remove_folder(folder)?;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;

@@ -2,7 +2,7 @@
 //!
 //! Processes that belong to this process must die with it, even on SIGKILL. The kernel offers that (the parent-death
 //! signal), but ties it to the *thread* that started the child. So one thread that never ends starts them all. A kept
-//! process gets a session of its own instead, and outlives its caller.
+//! process gets its own session instead, and outlives its caller.
 
 use std::fs::File;
 use std::path::Path;

@@ -47,12 +47,12 @@ pub fn sweep(cache: &Cache) -> Result<()> {
     for name in names(cache)? {
         let folder = cache.root().join(FOLDER).join(&name);
         let Ok(record) = files::read_json::<Record>(&folder.join(RECORD)) else {
-            // It was created under the lock that is held here, so its creator is dead.
+            // The machine was created under the lock that is held here, so its creator is dead.
             files::remove_folder(&folder)?;
             continue;
         };
         if !record.kept && !record.owner.is_alive() {
-            printer::note(format_args!("sweeping the site {name}, whose maker is dead"));
+            printer::note(format_args!("removing the site {name}, whose creator is dead"));
             remove(&folder, &record)?;
         } else if is_living(&folder, &record)? {
             living += 1;

@@ -77,7 +77,7 @@ impl Switch {
         command.arg(format!("--target={}", self.process.number));
         command.args(["--net", "ip", "link", "delete", &format!("port{number}")]);
         if self.process.is_alive() {
-            // In most cases, the port has already gone with the machine.
+            // In most cases, the port has already disappeared with the machine.
             let _ = tool::output(&mut command);
         }
     }

@@ -1,6 +1,6 @@
 //! Test of whether this host's KVM boots the distribution's kernel. If the host is itself a virtual machine, its
 //! `/dev/kvm` may run only kernels made for it. An emulated processor runs any kernel, many times slower.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

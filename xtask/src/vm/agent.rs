@@ -1,4 +1,4 @@
-//! Runs programs in a virtual machine through QEMU's guest agent, over a separate serial line. Neither a firewall of
+//! Runs programs in a virtual machine through QEMU's guest agent, over a separate serial line. Neither a firewall on
 //! the machine nor a loss of its network interferes.
 
 use std::path::Path;

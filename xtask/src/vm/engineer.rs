@@ -112,7 +112,7 @@ pub fn wait_ready(machine: &mut Machine) -> Result<Duration> {
         if begun.elapsed() > limit {
             bail!("not ready after {} s: {:#}", limit.as_secs(), status?);
         }
-        // On a slow machine, each poll costs as much as the awaited work.
+        // On a slow machine, each poll costs as much as the work that it waits for.
         std::thread::sleep(machine.patience(Duration::from_secs(2)));
     }
 }

@@ -83,7 +83,7 @@ impl Image {
             command.args(["-c", SCRIPT]).env("TREE", debian(cache)?).env("FOLDER", folder).env("SIZE", SIZE);
             command.env("NAME", HOSTNAME).env("INTERFACE", INTERFACE).env("ADDRESS", ADDRESS);
             command.env("SWAP", SWAP).env("STICK", STICK);
-            tool::output(&mut command).context("cannot make the disk of the virtual machines").map(drop)
+            tool::output(&mut command).context("cannot create the disk of the virtual machines").map(drop)
         })?;
         Ok(Self { folder, key })
     }
@@ -141,7 +141,7 @@ fn bootstrap(output: &Path) -> Result<()> {
     }
     command.arg(format!("--essential-hook={INITRAMFS}")).arg(format!("--include={}", PACKAGES.join(",")));
     command.arg(SUITE).arg(output).arg(archive.source_line(SUITE));
-    tool::output(&mut command).context("cannot make the Debian of the virtual machines").map(drop)
+    tool::output(&mut command).context("cannot create the Debian of the virtual machines").map(drop)
 }
 
 /// Creates a disk that starts as a copy of another one, without changing that one.

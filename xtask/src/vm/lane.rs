@@ -1,5 +1,5 @@
 //! The shared parts of all scenarios: the hardware, the bundle, and the disks from which they branch.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::cell::OnceCell;
 use std::fs::File;
@@ -199,7 +199,7 @@ impl Lane {
 
     fn ensure_living(&self) -> Result<PathBuf> {
         let made = self.living.get_or_init(|| self.live().map_err(|error| format!("{error:#}")));
-        made.clone().map_err(|error| anyhow!("there is no living machine: {error}"))
+        made.clone().map_err(|error| anyhow!("there is no running machine: {error}"))
     }
 
     fn live(&self) -> Result<PathBuf> {

@@ -22,7 +22,7 @@ const MONITOR_LIMIT: Duration = Duration::from_mins(1);
 /// Time limit of a boot on a dedicated machine.
 const BOOT_LIMIT: Duration = Duration::from_mins(10);
 
-/// Last message of a panicked kernel, number of final lines in which it is searched, and interval of the search.
+/// Last message of a panicked kernel, number of final lines that are searched for it, and interval of the search.
 const PANIC: &str = "Kernel panic - not syncing";
 const PANIC_LINES: usize = 100;
 const PANIC_PAUSE: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ impl Machine {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let format = if from.extension().is_some_and(|name| name == "qcow2") { "qcow2" } else { "raw" };
         image::branch(from, format, &folder.join("disk.qcow2"))?;
-        let sockets = tempfile::tempdir().context("cannot make a folder for sockets")?;
+        let sockets = tempfile::tempdir().context("cannot create a folder for sockets")?;
         Ok(Self { hardware: hardware.clone(), folder: folder.to_owned(), sockets, clock: None, power: None })
     }
 
@@ -224,7 +224,7 @@ impl Machine {
         self.within(&found, limit).context("the machine does not see the stick").map(drop)
     }
 
-    /// Connects the stick and mounts it, as a person would.
+    /// Connects the stick and mounts it, as a user would.
     pub fn mount_stick(&mut self) -> Result<()> {
         self.plug_stick()?;
         self.run(&format!("mount -o ro /dev/disk/by-label/{LABEL} {STICK}")).map(drop)
@@ -295,7 +295,7 @@ impl Machine {
 
     fn start(&self, more: &[String]) -> Result<Child> {
         let log = File::options().create(true).append(true).open(self.folder.join("qemu.log"));
-        let log = log.context("cannot make the log of QEMU")?;
+        let log = log.context("cannot create the log of QEMU")?;
         // `setpriv` of util-linux ties QEMU's life to this thread, and then executes it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.arguments()).args(more);

@@ -30,7 +30,7 @@ const RESTLESS: &[(Category, &str)] = &[
     (Category::Runtime, "/run/user"),
     (Category::Runtime, "/run/motd.dynamic"),
     (Category::Runtime, "/run/initctl"),
-    // Identity of the first boot, until systemd has written it to the disk.
+    // Identity from the first boot, before systemd has written it to the disk.
     (Category::Runtime, "/run/machine-id"),
     (Category::File, "/var/lib/logrotate"),
     (Category::File, "/var/log/lastlog"),

@@ -1,5 +1,5 @@
 //! A stick as sold in a shop: FAT32 in an image file, which needs no driver on this host.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -56,13 +56,13 @@ fn write(image: &Path, files: &[PathBuf]) -> Result<()> {
         size += file.metadata().with_context(|| format!("cannot look at {}", file.display()))?.len();
     }
     let sectors = size.div_ceil(1 << 20) << 11;
-    File::create(image).and_then(|file| file.set_len(sectors << 9)).context("cannot make the image of a stick")?;
+    File::create(image).and_then(|file| file.set_len(sectors << 9)).context("cannot create the image of a stick")?;
     let mut format = Command::new("mformat");
     format.args(["-F", "-v", LABEL, "-h", "255", "-s", "63", "-T", &sectors.to_string(), "-i"]).arg(image).arg("::");
     tool::output(&mut format)?;
     let mut copy = Command::new("mcopy");
     tool::output(copy.arg("-i").arg(image).args(files).arg("::"))?;
-    // The exit code of mcopy does not report a file that it refused.
+    // The exit code of mcopy does not reflect a file that it refused.
     let mut list = Command::new("mdir");
     let listed = tool::output(list.arg("-b").arg("-i").arg(image).arg("::"))?;
     ensure!(listed.lines().count() == files.len(), "the stick does not hold every file:\n{listed}");

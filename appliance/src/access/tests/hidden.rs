@@ -25,7 +25,8 @@ async fn no_page_shows_hidden_characters_of_a_name() {
     plant(&site).await;
     let mut pages = vec![("/users again".to_owned(), asked)];
     for rule in RULES.iter().filter(|rule| rule.method == Method::GET && matches!(rule.need, Need::Page(_))) {
-        let path = rule.path.replace("{name}", "%E2%80%AEtxt").replace("{id}", "%E2%80%AEtxt");
+        let path =
+            rule.path.replace("{*name}", "{name}").replace("{name}", "%E2%80%AEtxt").replace("{id}", "%E2%80%AEtxt");
         pages.push((path.clone(), root.get(&path).await));
     }
     for (path, page) in &pages {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::host::Wish;
+use crate::host::ChangeRequest;
 use crate::people::Scope;
 
 /// Returns a site with a valid license.
@@ -115,9 +115,16 @@ async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
     for export in ["audit", "audit/syslog", "usage/report", "backups", "settings", "status"] {
         assert!(program.get(&format!("/api/v1/{export}")).await.is_success(), "{export}");
     }
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let begun = wishes.iter().filter(|wish| {
-        matches!(wish, Wish::Upgrade(_) | Wish::RollBack(_) | Wish::Restore(_) | Wish::Configure(_) | Wish::Abort(_))
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let begun = requests.iter().filter(|request| {
+        matches!(
+            request,
+            ChangeRequest::Upgrade(_)
+                | ChangeRequest::RollBack(_)
+                | ChangeRequest::Restore(_)
+                | ChangeRequest::Configure(_)
+                | ChangeRequest::Abort(_)
+        )
     });
     assert_eq!(begun.count(), 5, "the host judges an upgrade by the license, and the console never");
 }

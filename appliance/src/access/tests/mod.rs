@@ -12,7 +12,7 @@ use crate::testing::{Reply, Site, Visitor};
 
 /// Sends a request that matches a rule, with names and IDs that do not exist.
 async fn ask(visitor: &Visitor, rule: &Rule) -> Reply {
-    let path = rule.path.replace("{name}", "nothing").replace("{id}", "nothing");
+    let path = rule.path.replace("{*name}", "{name}").replace("{name}", "nothing").replace("{id}", "nothing");
     match *rule.method {
         Method::GET => visitor.get(&path).await,
         _ if path.starts_with("/api/") => visitor.call(rule.method.clone(), &path, "{}").await,

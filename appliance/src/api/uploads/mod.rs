@@ -24,7 +24,7 @@ use crate::access::Caller;
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::{RemovalWish, Upload, UploadWish, UploadsPage, is_id};
+use crate::host::{RemovalRequest, Upload, UploadRequest, UploadsPage, is_id};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
@@ -234,7 +234,7 @@ async fn ask_to_begin(context: Context, author: Author, announced: UploadAnnounc
     let UploadAnnouncement { size_bytes, name } = announced;
     let object = format!("{size_bytes} bytes, {name}");
     note(&context, &author, Event::done("upload.ask", &object)).await?;
-    let begun = context.site.begin_upload(&UploadWish { asking: asking(&author), name, size_bytes }).await;
+    let begun = context.site.begin_upload(&UploadRequest { asking: asking(&author), name, size_bytes }).await;
     note_outcome(&context, &author, ("upload.begin", &object), &begun).await?;
     Ok(begun?)
 }
@@ -248,7 +248,7 @@ pub async fn remove_upload(context: &Context, caller: &Caller, id: String) -> Re
 
 async fn ask_to_remove(context: Context, author: Author, id: String) -> Result<(), Refusal> {
     note(&context, &author, Event::done("upload.ask-removal", &id)).await?;
-    let removed = context.site.remove_upload(&id, &RemovalWish { asking: asking(&author) }).await;
+    let removed = context.site.remove_upload(&id, &RemovalRequest { asking: asking(&author) }).await;
     note_outcome(&context, &author, ("upload.remove", &id), &removed).await?;
     Ok(removed?)
 }

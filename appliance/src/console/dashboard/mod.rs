@@ -9,13 +9,14 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use jiff::Timestamp;
+use landfall_documents::status::StatusReport;
 
 use self::chart::{Chart, Spell, Subject, Value, minute};
 use super::frame::{Frame, Place};
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Status, Topic};
+use crate::host::Topic;
 use crate::refusal::Refusal;
 use crate::trend::{Point, Share, TrendReading, recent};
 
@@ -164,7 +165,7 @@ pub async fn file(State(context): State<Context>, Path(name): Path<String>) -> P
 /// it.
 async fn monitor(context: &Context) -> String {
     let text = include_str!("../../../monitoring/service-monitor.yaml");
-    let status = context.site.read::<Status>(Topic::Status).await.ok().flatten();
+    let status = context.site.read::<StatusReport>(Topic::Status).await.ok().flatten();
     let address = status.and_then(|status| status.nodes.first()?.address.parse::<IpAddr>().ok());
     address.map_or_else(|| text.to_owned(), |address| text.replace(PLACE, &address.to_string()))
 }

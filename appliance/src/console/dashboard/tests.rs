@@ -12,7 +12,7 @@ use crate::trend::{PERIOD, keep};
 
 /// Fills a day that ends now: a point every five minutes, changed by the function.
 async fn fill(site: &Site, change: impl Fn(i32, &mut Point)) {
-    let status: Status = sample_of("status");
+    let status: StatusReport = sample_of("status");
     let now = Timestamp::now();
     for index in 0..287 {
         let at = now - PERIOD * (286 - index);

@@ -1,12 +1,16 @@
 //! The four answers: healthy, licensed, backed up, up to date. Pure: a status in, sentences out.
 
 use jiff::SignedDuration;
+use landfall_documents::backups::BackupsStatus;
+use landfall_documents::license::LicenseTerms;
+use landfall_documents::releases::ReleaseList;
+use landfall_documents::status::{OperationStatus, ReleaseStatus, StatusReport, Verdict};
 
 use super::attention;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State};
 use crate::console::units::count;
-use crate::host::{BackupsStatus, Medium, MediumRelease, Operation, Release, Releases, Status, Terms, Verdict};
+use crate::host::{Medium, MediumRelease};
 
 /// Maximum age of a recent proven backup: one is made each night.
 const RECENT: SignedDuration = SignedDuration::from_hours(30);
@@ -31,17 +35,17 @@ pub struct Answer {
 #[derive(Debug, Default)]
 pub struct AvailableReleases {
     /// Releases that the host keeps; `None` if it does not list them.
-    pub kept: Option<Releases>,
+    pub kept: Option<ReleaseList>,
     /// Bundles found on media, and the uploaded one.
     pub media: Vec<Medium>,
 }
 
 /// Returns the four answers, in display order.
-pub fn answers(status: &Status, given: &AvailableReleases) -> [Answer; 4] {
+pub fn answers(status: &StatusReport, given: &AvailableReleases) -> [Answer; 4] {
     [healthy(status), license_answer(status), backed_up(status), up_to_date(status, given)]
 }
 
-fn healthy(status: &Status) -> Answer {
+fn healthy(status: &StatusReport) -> Answer {
     let ready = status.components.iter().filter(|component| component.ready == component.total).count();
     let total = status.components.len();
     let (mark, evidence) = match status.verdict {
@@ -69,7 +73,7 @@ fn healthy(status: &Status) -> Answer {
 }
 
 /// Describes what is not ready: components, or else the first part of the host.
-fn not_ready(status: &Status, ready: usize, total: usize) -> String {
+fn not_ready(status: &StatusReport, ready: usize, total: usize) -> String {
     let counted = format!("{ready} of {} are ready.", count(total, "component"));
     let first = || attention::matters(status).into_iter().find(|matter| matter.mark.state == State::Bad);
     match (ready == total).then(first).flatten() {
@@ -78,20 +82,20 @@ fn not_ready(status: &Status, ready: usize, total: usize) -> String {
     }
 }
 
-fn unfinished_evidence(status: &Status) -> (Mark, String) {
+fn unfinished_evidence(status: &StatusReport) -> (Mark, String) {
     match &status.operation {
-        Some(Operation { name, running: Some(holder), .. }) => {
-            let since = Moment::read(Some(&holder.started)).map(|at| format!("; it began {}", at.relative()));
-            (State::Busy.mark("Changing"), format!("The operation {name} is running{}.", since.unwrap_or_default()))
+        Some(OperationStatus { operation: name, running: Some(holder), .. }) => {
+            let since = format!("; it began {}", Moment::new(holder.started).relative());
+            (State::Busy.mark("Changing"), format!("The operation {name} is running{since}."))
         }
         Some(operation) => {
-            (State::Attention.mark("Interrupted"), format!("The operation {} was interrupted.", operation.name))
+            (State::Attention.mark("Interrupted"), format!("The operation {} was interrupted.", operation.operation))
         }
         None => (State::Attention.mark("Unfinished"), "An operation has not ended.".to_owned()),
     }
 }
 
-fn license_answer(status: &Status) -> Answer {
+fn license_answer(status: &StatusReport) -> Answer {
     let (mark, evidence) = match &status.license {
         None => (State::Good.mark("Not needed"), "The installed release needs no license.".to_owned()),
         Some(license) => {
@@ -113,7 +117,7 @@ fn license_answer(status: &Status) -> Answer {
     Answer { question: "Is it licensed?", mark, evidence, path: "/license", more: "License" }
 }
 
-fn standing(terms: &Terms) -> Mark {
+fn standing(terms: &LicenseTerms) -> Mark {
     match (terms.standing.as_str(), terms.permits) {
         ("valid", _) => State::Good.mark("Yes"),
         ("ending", _) => State::Attention.mark("Ending"),
@@ -124,7 +128,7 @@ fn standing(terms: &Terms) -> Mark {
 }
 
 /// Describes the end of the license; its own text if its standing has no common form.
-fn term_of(terms: &Terms) -> String {
+fn term_of(terms: &LicenseTerms) -> String {
     let ends = Moment::read(terms.ends.as_deref());
     let grace = Moment::read(terms.grace_ends.as_deref());
     match (terms.standing.as_str(), ends, grace) {
@@ -139,7 +143,7 @@ fn term_of(terms: &Terms) -> String {
     }
 }
 
-fn backed_up(status: &Status) -> Answer {
+fn backed_up(status: &StatusReport) -> Answer {
     let (mark, evidence) = match &status.backups {
         None => (State::Bad.mark("No"), "No backup was ever made.".to_owned()),
         Some(backups) => match (&backups.reason, Moment::read(backups.newest_proven.as_deref())) {
@@ -187,7 +191,7 @@ fn with_failure(backups: &BackupsStatus, evidence: String) -> String {
 }
 
 /// Returns the answer about updates. A site without a network knows only the releases that it was given.
-fn up_to_date(status: &Status, given: &AvailableReleases) -> Answer {
+fn up_to_date(status: &StatusReport, given: &AvailableReleases) -> Answer {
     let installed = status.release.as_ref();
     if let Some((medium, found)) = installed.and_then(|own| newest_release(own, &given.media)) {
         let evidence = format!("{} {} has arrived and can be planned: {}.", found.name, found.version, medium.place);
@@ -215,7 +219,7 @@ fn up_to_date(status: &Status, given: &AvailableReleases) -> Answer {
 
 /// Returns the newest release that can be planned. The host judged it when it was found, and the site may have been
 /// upgraded since.
-fn newest_release<'a>(own: &Release, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
+fn newest_release<'a>(own: &ReleaseStatus, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
     let usable = media.iter().filter(|medium| medium.problem.is_none());
     let releases = usable.filter_map(|medium| Some((medium, medium.release.as_ref()?)));
     let is_later = |found: &MediumRelease| match found.counter {

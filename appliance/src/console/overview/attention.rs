@@ -1,6 +1,10 @@
 //! Matters that need a person: every reason and note of the status, worst first, each with a link.
 
 use jiff::{SignedDuration, Timestamp};
+use landfall_documents::status::{
+    AgentStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, FirewallStatus, Part, RegistryStatus,
+    ServiceAddresses, StatusReport,
+};
 
 use super::answers::sentence;
 use crate::approval::{Approval, ApprovalSubject};
@@ -11,7 +15,6 @@ use crate::console::state::{Mark, State};
 use crate::console::trouble::SILENT_NEXT;
 use crate::database::SetAsideDatabase;
 use crate::forward::ForwardingState;
-use crate::host::{Part, Status};
 use crate::ingress::State as Ingress;
 
 /// Time before its end from which a self-renewed certificate is listed.
@@ -35,9 +38,9 @@ impl List {
         self.0.push(matter(state, subject, text, path));
     }
 
-    fn part(&mut self, subject: &str, part: Option<&Part>, path: &str) {
+    fn part(&mut self, subject: &str, part: Option<Part<'_>>, path: &str) {
         if let Some(part) = part.filter(|part| !part.ready) {
-            self.add(State::Bad, subject, part.reason.as_deref().unwrap_or("is not ready"), path);
+            self.add(State::Bad, subject, part.reason.unwrap_or("is not ready"), path);
         }
     }
 }
@@ -135,32 +138,32 @@ pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
 }
 
 /// Returns all matters of a status, worst first.
-pub fn matters(status: &Status) -> Vec<Matter> {
+pub fn matters(status: &StatusReport) -> Vec<Matter> {
     let mut list = List::default();
     if let Some(why) = &status.cluster_silence {
         let text = format!("{why}. {SILENT_NEXT}");
         list.add(State::Bad, "API server", &text, "/components");
     }
     operation(status, &mut list);
-    list.part("Agent", status.agent.as_ref().map(|agent| &agent.part), "/node");
+    list.part("Agent", status.agent.as_ref().map(AgentStatus::part), "/node");
     for node in &status.nodes {
-        list.part(&format!("Node {}", node.name), Some(&node.part), "/node");
+        list.part(&format!("Node {}", node.name), Some(node.part()), "/node");
         for pressure in &node.pressures {
             list.add(State::Bad, format!("Node {}", node.name), &format!("the kubelet reports {pressure}"), "/node");
         }
     }
-    list.part("Service addresses", status.service_addresses.as_ref(), "/node");
-    list.part("Firewall", status.firewall.as_ref(), "/node");
+    list.part("Service addresses", status.service_addresses.as_ref().map(ServiceAddresses::part), "/node");
+    list.part("Firewall", status.firewall.as_ref().map(FirewallStatus::part), "/node");
     for component in &status.components {
         for reason in &component.reasons {
             list.add(State::Bad, component.component.clone(), reason, format!("/components/{}", component.component));
         }
     }
-    list.part("Registry", status.registry.as_ref().map(|registry| &registry.part), "/node");
-    list.part("Certificates", status.certificates.as_ref().map(|certificates| &certificates.part), "/node");
-    list.part("Clock", status.clock.as_ref().map(|clock| &clock.part), "/node");
-    list.part("Disk", status.disk.as_ref().map(|disk| &disk.part), "/node");
-    list.part("etcd", status.etcd.as_ref().map(|etcd| &etcd.part), "/node");
+    list.part("Registry", status.registry.as_ref().map(RegistryStatus::part), "/node");
+    list.part("Certificates", status.certificates.as_ref().map(CertificatesStatus::part), "/node");
+    list.part("Clock", status.clock.as_ref().map(ClockStatus::part), "/node");
+    list.part("Disk", status.disk.as_ref().map(DiskStatus::part), "/node");
+    list.part("etcd", status.etcd.as_ref().map(EtcdStatus::part), "/node");
     if let Some(seen) = status.clock.as_ref().and_then(|clock| clock.earlier_than.as_ref()) {
         list.add(
             State::Attention,
@@ -189,13 +192,13 @@ pub fn worst_first(matters: &mut [Matter]) {
     matters.sort_by_key(|matter| matter.mark.state);
 }
 
-fn operation(status: &Status, list: &mut List) {
+fn operation(status: &StatusReport, list: &mut List) {
     let Some(operation) = &status.operation else { return };
     let Some(step) = operation.step.as_ref().filter(|_| operation.running.is_none()) else { return };
     let state = if step.stuck { State::Bad } else { State::Attention };
-    let page = home(&operation.name);
+    let page = home(&operation.operation);
     let what = format!("interrupted at step {} of {}: {}", step.index, step.count, step.title);
-    list.add(state, format!("Operation {}", operation.name), &what, page);
+    list.add(state, format!("Operation {}", operation.operation), &what, page);
     if let Some(failure) = &step.failure {
         let text = format!("{}: {}. {}", failure.code, failure.what, failure.hint);
         list.add(state, "Last failure", &text, page);
@@ -205,7 +208,7 @@ fn operation(status: &Status, list: &mut List) {
     }
 }
 
-fn backups(status: &Status, list: &mut List) {
+fn backups(status: &StatusReport, list: &mut List) {
     let Some(backups) = &status.backups else {
         if status.release.is_some() {
             list.add(State::Bad, "Backups", "no backup was ever made", "/backups");
@@ -221,7 +224,7 @@ fn backups(status: &Status, list: &mut List) {
     }
     for copy in &backups.copies {
         if let Some(reason) = &copy.reason {
-            list.add(State::Attention, format!("Copies in {}", copy.folder), reason, "/backups");
+            list.add(State::Attention, format!("Copies in {}", copy.folder.display()), reason, "/backups");
         }
     }
     for log in &backups.logs {

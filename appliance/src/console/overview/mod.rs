@@ -6,18 +6,21 @@ mod attention;
 use askama::Template;
 use axum::extract::State;
 use jiff::Timestamp;
+use landfall_documents::releases::ReleaseList;
+use landfall_documents::status::StatusReport;
 
 pub use self::answers::sentence;
 
 use self::answers::{Answer, AvailableReleases};
 use self::attention::Matter;
+
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::trouble::Trouble;
 use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Releases, RunningOperation, Status, Topic};
+use crate::host::{RunningOperation, Topic};
 
 /// Reports of the host for this page.
 struct Facts {
@@ -48,8 +51,8 @@ struct OverviewFragment {
 
 async fn view(context: &Context) -> View {
     let (status, releases, media) = tokio::join!(
-        context.site.read::<Status>(Topic::Status),
-        context.site.read::<Releases>(Topic::Releases),
+        context.site.read::<StatusReport>(Topic::Status),
+        context.site.read::<ReleaseList>(Topic::Releases),
         context.site.known_media()
     );
     let mut matters = own_matters(context).await;
@@ -87,7 +90,7 @@ fn no_status() -> Trouble {
     Trouble { title: "The host reports nothing".to_owned(), why, since: None, hint, code: "LF5011".to_owned() }
 }
 
-fn facts(status: &Status, given: &AvailableReleases) -> Facts {
+fn facts(status: &StatusReport, given: &AvailableReleases) -> Facts {
     Facts {
         site: status.release.as_ref().map_or_else(
             || "No release is installed".to_owned(),

@@ -1,13 +1,14 @@
 use jiff::{SignedDuration, Timestamp};
+use landfall_documents::status::StatusReport;
 use serde_json::Value;
 
 use super::answers::{AvailableReleases, answers};
 use super::attention::matters;
 use crate::console::state::State;
+use crate::host::MediaPage;
 use crate::host::fake::sample;
-use crate::host::{MediaPage, Status};
 
-fn status(change: impl FnOnce(&mut Value)) -> Status {
+fn status(change: impl FnOnce(&mut Value)) -> StatusReport {
     let mut document = sample("status");
     document["backups"]["newestProven"] = (Timestamp::now() - SignedDuration::from_hours(8)).to_string().into();
     document["backups"]["copies"] = Value::Array(Vec::new());
@@ -130,7 +131,7 @@ fn what_is_not_ready_is_named_where_all_components_are() {
 
 #[test]
 fn every_reason_reaches_a_person_the_worst_first() {
-    let not_ready: Status = serde_json::from_value(sample("status-not-ready")).unwrap();
+    let not_ready: StatusReport = serde_json::from_value(sample("status-not-ready")).unwrap();
     let found = matters(&not_ready);
     assert!(
         found.iter().any(|matter| matter.text.contains("ImagePullBackOff") && matter.path == "/components/assistant")
@@ -138,11 +139,11 @@ fn every_reason_reaches_a_person_the_worst_first() {
     assert!(found.iter().any(|matter| matter.subject == "Disk"));
     assert!(found.iter().any(|matter| matter.subject.contains("/mnt/vault")));
     assert!(found.is_sorted_by_key(|matter| matter.mark.state));
-    let stuck: Status = serde_json::from_value(sample("status-stuck")).unwrap();
+    let stuck: StatusReport = serde_json::from_value(sample("status-stuck")).unwrap();
     let found = matters(&stuck);
     assert!(found.iter().any(|matter| matter.text.contains("step 12 of 40")));
     assert!(found.iter().any(|matter| matter.text.starts_with("LF4608")));
-    let absent: Status = serde_json::from_value(sample("status-absent")).unwrap();
+    let absent: StatusReport = serde_json::from_value(sample("status-absent")).unwrap();
     assert!(matters(&absent).is_empty());
 }
 

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use landfall_documents::backups::{BackupList, BackupSummary};
+use landfall_documents::status::StatusReport;
 
 use crate::console::backups::{Span, proof_mark, reason};
 use crate::console::moment::Moment;
 use crate::console::state::Mark;
 use crate::console::trouble::Trouble;
 use crate::context::Context;
-use crate::host::{Backup, Backups, Change, Status, Topic};
+use crate::host::{Change, Topic};
 use crate::refusal::Refusal;
 
 /// Prefix of a backup's streams of the cluster itself, which a person restores manually.
@@ -26,7 +28,7 @@ pub(super) struct Row {
     /// True if it is the default choice.
     pub(super) is_first: bool,
     pub(super) components: Vec<String>,
-    pub(super) backup: Backup,
+    pub(super) backup: BackupSummary,
 }
 
 pub(super) struct Choice {
@@ -56,20 +58,20 @@ impl Choice {
         Some((from.field(), until.field()))
     }
 
-    fn new(mut found: Backups, status: Option<Status>) -> Self {
+    fn new(mut found: BackupList, status: Option<StatusReport>) -> Self {
         let release = status.and_then(|status| status.release);
-        let is_own = |backup: &Backup| {
+        let is_own = |backup: &BackupSummary| {
             release.as_ref().is_none_or(|own| (&own.name, &own.version) == (&backup.release, &backup.version))
         };
-        let all = found.stored.len();
-        found.stored.retain(is_own);
-        found.stored.reverse();
-        found.stored.sort_by_key(|backup| Reverse(backup.proven.is_some()));
-        let components: BTreeSet<String> = found.stored.iter().flat_map(components).collect();
+        let all = found.backups.len();
+        found.backups.retain(is_own);
+        found.backups.reverse();
+        found.backups.sort_by_key(|backup| Reverse(backup.proven.is_some()));
+        let components: BTreeSet<String> = found.backups.iter().flat_map(components).collect();
         Self {
-            others: all - found.stored.len(),
+            others: all - found.backups.len(),
             installed: release.map(|own| format!("{} {}", own.name, own.version)).unwrap_or_default(),
-            rows: found.stored.into_iter().enumerate().map(|(index, backup)| row(index == 0, backup)).collect(),
+            rows: found.backups.into_iter().enumerate().map(|(index, backup)| row(index == 0, backup)).collect(),
             components: components.into_iter().collect(),
             spans: Span::all(found.points_in_time),
         }
@@ -77,12 +79,12 @@ impl Choice {
 }
 
 /// Returns the components with data in a backup.
-fn components(backup: &Backup) -> BTreeSet<String> {
+fn components(backup: &BackupSummary) -> BTreeSet<String> {
     let streams = backup.streams.iter().filter_map(|stream| stream.name.split_once('/'));
     streams.map(|(component, _)| component.to_owned()).filter(|component| component != CLUSTER).collect()
 }
 
-fn row(is_first: bool, backup: Backup) -> Row {
+fn row(is_first: bool, backup: BackupSummary) -> Row {
     Row {
         mark: proof_mark(backup.proven.is_some()),
         time: Moment::read(Some(&backup.time)),
@@ -96,7 +98,7 @@ fn row(is_first: bool, backup: Backup) -> Row {
 /// Reads the host's choices.
 pub(super) async fn load_choice(context: &Context) -> ChoiceResult {
     let (backups, status) =
-        tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
+        tokio::join!(context.site.read::<BackupList>(Topic::Backups), context.site.read::<StatusReport>(Topic::Status));
     let backups = backups?.unwrap_or_default();
     Ok(Choice::new(backups, status.ok().flatten()))
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use landfall_documents::settings::{Setting, SiteSettings};
 use serde_json::{Number, Value};
 
 use super::pattern::in_words;
 use super::secrets::SecretRow;
-use crate::host::{Setting, Settings};
 use crate::refusal::Refusal;
 
 /// Prefix of the name of a setting's field.
@@ -133,7 +133,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn of(settings: &Settings) -> Self {
+    pub(super) fn of(settings: &SiteSettings) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (index, setting) in settings.values.iter().enumerate() {
             let title = setting.components.join(", ");
@@ -241,7 +241,7 @@ pub(super) fn plain(value: &Value) -> String {
 /// Returns the values that a form changes; null restores the default. Unchanged fields, and settings without a field,
 /// are left out.
 pub(super) fn changed_values(
-    settings: &Settings,
+    settings: &SiteSettings,
     sent: &[(String, String)],
 ) -> Result<BTreeMap<String, Value>, Refusal> {
     let mut changed = BTreeMap::new();

@@ -9,6 +9,7 @@ mod tests;
 
 use askama::Template;
 use axum::extract::{Path, State};
+use landfall_documents::settings::SiteSettings;
 
 use self::form::{Entry, Form, changed_values};
 use self::plan::PlanView;
@@ -23,7 +24,7 @@ use super::{PageResult, draw, go};
 use crate::access::Caller;
 use crate::api::{Intent, new_request, plan_of};
 use crate::context::Context;
-use crate::host::{Change, Settings, Topic};
+use crate::host::{Change, Topic};
 use crate::refusal::Refusal;
 
 /// The form; `None` if no release is installed.
@@ -62,7 +63,7 @@ struct Plan {
 }
 
 async fn load_form(context: &Context) -> FormResult {
-    Ok(context.site.read::<Settings>(Topic::Settings).await?.as_ref().map(Form::of))
+    Ok(context.site.read::<SiteSettings>(Topic::Settings).await?.as_ref().map(Form::of))
 }
 
 pub async fn show(
@@ -109,7 +110,7 @@ pub async fn plan(
     caller: Caller,
     FormFields(fields): FormFields<Vec<(String, String)>>,
 ) -> PageResult {
-    let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
+    let settings = context.site.read::<SiteSettings>(Topic::Settings).await.map_err(Refusal::from)?;
     let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;
     let values = changed_values(&settings, &fields)?;
     let intent = Intent::Plan(Change::Configure { values, secrets: [].into(), backup_time: None });

@@ -2,6 +2,7 @@
 //! page, log or database row ever contains it.
 
 use axum::extract::State;
+use landfall_documents::settings::{SecretSetting, SecretState};
 use serde::Deserialize;
 
 use crate::access::Caller;
@@ -10,7 +11,7 @@ use crate::console::PageResult;
 use crate::console::change::{SETTINGS, hand_over};
 use crate::console::fields::FormFields;
 use crate::context::Context;
-use crate::host::{Change, SecretSetting, SecretState};
+use crate::host::Change;
 use crate::refusal::Refusal;
 
 /// A secret on the page.

@@ -1,9 +1,10 @@
 use axum::http::{Method, StatusCode};
+use landfall_documents::settings::SiteSettings;
 use serde_json::{Value, json};
 
 use super::form::{Form, changed_values};
 use crate::host::fake::{PLAN, sample_of};
-use crate::host::{Change, Settings, Wish};
+use crate::host::{Change, ChangeRequest};
 use crate::people::Scope;
 use crate::refusal::Refusal;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
@@ -18,9 +19,9 @@ async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
 
 /// Returns the first plan that was requested.
 fn requested_change(site: &Site) -> Change {
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let Some(Wish::Plan(wish)) = wishes.first() else { panic!("{wishes:?}") };
-    wish.change.clone()
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let Some(ChangeRequest::Plan(request)) = requests.first() else { panic!("{requests:?}") };
+    request.change.clone()
 }
 
 fn configure(values: &Value) -> Change {
@@ -48,8 +49,8 @@ async fn each_setting_is_entered_as_its_schema_says() {
 
 #[test]
 fn an_empty_text_is_a_value() {
-    let mut settings: Settings = sample_of("settings");
-    let memory = |settings: &Settings| {
+    let mut settings: SiteSettings = sample_of("settings");
+    let memory = |settings: &SiteSettings| {
         let fields = Form::of(settings).groups.into_iter().flat_map(|group| group.fields);
         let field = fields.into_iter().find(|field| field.setting == "postgres.memory").unwrap();
         (field.set.clone(), field.is_set_to_nothing())
@@ -63,7 +64,7 @@ fn an_empty_text_is_a_value() {
 
 #[test]
 fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
-    let settings: Settings = sample_of("settings");
+    let settings: SiteSettings = sample_of("settings");
     let form = Form::of(&settings);
     let as_shown: Vec<(String, String)> = form
         .groups
@@ -109,7 +110,7 @@ fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
 #[test]
 fn a_text_says_how_long_it_may_be_and_what_is_no_list_of_lines_stays_json() {
     let bounds = |schema: serde_json::Value, value: serde_json::Value| {
-        let mut settings: Settings = sample_of("settings");
+        let mut settings: SiteSettings = sample_of("settings");
         settings.values.truncate(1);
         settings.values[0].schema = serde_json::from_value(schema).unwrap();
         (settings.values[0].value, settings.values[0].default) = (serde_json::from_value(value).unwrap(), None);
@@ -170,9 +171,9 @@ async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
     let begun = approve(&root, "node-1").await;
     assert_eq!(begun.header("location"), format!("/settings?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let begun: Vec<_> = wishes.iter().filter(|wish| matches!(wish, Wish::Configure(_))).collect();
-    let [Wish::Configure(wish)] = begun[..] else { panic!("{begun:?}") };
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let begun: Vec<_> = requests.iter().filter(|wish| matches!(wish, ChangeRequest::Configure(_))).collect();
+    let [ChangeRequest::Configure(wish)] = begun[..] else { panic!("{begun:?}") };
     assert_eq!((wish.plan.as_str(), wish.asking.by.as_str()), (PLAN, "root"));
     let followed = root.get(&format!("/settings?request={request}")).await.body;
     assert!(!followed.contains("set:postgres.memory"), "what was asked for comes first");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
-use crate::host::{Change, DataFate, OperationPage, PlanPage, Request, RequestState, Wish};
+use crate::host::{Change, ChangeRequest, DataFate, OperationPage, PlanPage, Request, RequestState};
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until};
 
@@ -114,9 +114,9 @@ async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     assert_eq!(begun.header("location"), format!("/upgrade?request={request}"));
     let again = approve(&root, "node-1").await;
     assert_eq!(again.header("location"), begun.header("location"), "sent twice, begun once");
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let begun: Vec<_> = wishes.iter().filter(|wish| matches!(wish, Wish::Upgrade(_))).collect();
-    let [Wish::Upgrade(wish)] = begun[..] else { panic!("{begun:?}") };
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let begun: Vec<_> = requests.iter().filter(|wish| matches!(wish, ChangeRequest::Upgrade(_))).collect();
+    let [ChangeRequest::Upgrade(wish)] = begun[..] else { panic!("{begun:?}") };
     assert_eq!((wish.plan.as_str(), wish.confirm.as_str(), wish.asking.by.as_str()), (PLAN, "node-1", "root"));
     assert!(matches!(&wish.change, Change::Upgrade { .. }), "the change is that of the plan");
 }
@@ -143,9 +143,9 @@ async fn a_return_is_planned_with_what_becomes_of_data() {
     assert!(!site.sign_in("vera").await.get("/releases").await.body.contains("Return to this release"));
     let asked = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "keep")]).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let [Wish::Plan(wish)] = &wishes[..] else { panic!("{wishes:?}") };
-    assert_eq!(wish.change, Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) });
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let [ChangeRequest::Plan(request)] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!(request.change, Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) });
     let refused = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "delete")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
@@ -163,7 +163,7 @@ async fn the_open_change_can_be_undone_and_hides_the_media() {
     assert!(!site.sign_in("olga").await.get("/upgrade").await.body.contains("Undo the change now"));
     let asked = root.post("/upgrade/abort", &[("operation", "2")]).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
-    assert!(matches!(&site.host.wishes.lock().unwrap()[..], [Wish::Abort(wish)] if wish.operation == 2));
+    assert!(matches!(&site.host.wishes.lock().unwrap()[..], [ChangeRequest::Abort(request)] if request.operation == 2));
     // The operation has passed its commit.
     *site.host.operation.lock().unwrap() = Some(sample_of("operation"));
     tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
@@ -423,7 +423,7 @@ async fn an_unanswered_approval_claims_nothing() {
             status: 503,
             title: "there was no answer in 60 seconds".to_owned(),
             detail: None,
-            code: Some(code.to_owned()),
+            code: Some(code.into()),
             hint: None,
         };
         set_approval(&site, |approval| {

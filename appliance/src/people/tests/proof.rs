@@ -42,7 +42,7 @@ async fn everything_that_outlives_a_stolen_session_needs_a_proof() {
     let of_root = site.sign_in("root").await;
     let mut asked = Vec::new();
     for rule in RULES.iter().filter(|rule| rule.proof == Proof::Recent) {
-        let path = rule.path.replace("{name}", "vera").replace("{id}", "nothing");
+        let path = rule.path.replace("{*name}", "{name}").replace("{name}", "vera").replace("{id}", "nothing");
         let reply = if path.starts_with("/api/") {
             thief.call(rule.method.clone(), &path, "{}").await
         } else {
@@ -65,12 +65,12 @@ async fn everything_that_outlives_a_stolen_session_needs_a_proof() {
 async fn a_session_of_the_api_sends_its_proof_and_a_key_needs_none() {
     let site = Site::begin().await;
     let root = site.sign_in_long_ago("root").await;
-    let wish = format!(r#"{{"name": "carl", "role": "viewer", "password": "{PASSWORD}"}}"#);
-    let refused = root.call(Method::POST, "/api/v1/users", &wish).await;
+    let request = format!(r#"{{"name": "carl", "role": "viewer", "password": "{PASSWORD}"}}"#);
+    let refused = root.call(Method::POST, "/api/v1/users", &request).await;
     assert!(refused.body.contains("LF5068"), "{}", refused.body);
     let proof = format!(r#"{{"ownPassword": "{PASSWORD}"}}"#);
     assert_eq!(root.call(Method::POST, "/api/v1/session/proof", &proof).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(root.call(Method::POST, "/api/v1/users", &wish).await.status, StatusCode::CREATED);
+    assert_eq!(root.call(Method::POST, "/api/v1/users", &request).await.status, StatusCode::CREATED);
     let program = site.program("root", &[Scope::People]).await;
     assert!(program.call(Method::DELETE, "/api/v1/users/carl", "").await.is_success(), "its scope says so");
     let key = r#"{"label": "more", "scopes": ["people"], "days": 400}"#;

@@ -59,14 +59,14 @@ impl Log {
     }
 
     /// Returns the request for a checkpoint of all entries after a number.
-    fn wish(&self, behind: i64, restart: Option<RestartWish>) -> CheckpointWish {
+    fn wish(&self, behind: i64, restart: Option<RestartRequest>) -> CheckpointRequest {
         let entries = self.texts[usize::try_from(behind).unwrap()..].to_vec();
-        CheckpointWish { entries, head: self.head(), restart, newer: None, start: None }
+        CheckpointRequest { entries, head: self.head(), restart, newer: None, start: None }
     }
 
-    fn take(&mut self, key: &SiteKey, wish: &CheckpointWish) -> Result<()> {
+    fn take(&mut self, key: &SiteKey, request: &CheckpointRequest) -> Result<()> {
         let minutes = self.ledger.last.as_ref().map_or(0, |last| last.sequence);
-        let signed = self.ledger.sign(key, SITE, wish, at(i64::try_from(minutes).unwrap()))?;
+        let signed = self.ledger.sign(key, SITE, request, at(i64::try_from(minutes).unwrap()))?;
         self.checkpoints.push(signed);
         Ok(())
     }
@@ -74,8 +74,8 @@ impl Log {
     /// Makes the host sign everything after its last checkpoint.
     fn sign(mut self, key: &SiteKey) -> Self {
         let behind = self.ledger.last.as_ref().map_or(0, |last| last.head.number);
-        let wish = self.wish(behind, None);
-        self.take(key, &wish).unwrap();
+        let request = self.wish(behind, None);
+        self.take(key, &request).unwrap();
         self
     }
 
@@ -89,8 +89,8 @@ impl Log {
         earlier
     }
 
-    fn restart(&self) -> RestartWish {
-        RestartWish { abandoned: self.ledger.last.as_ref().unwrap().head, from: self.checkpoints.last().cloned() }
+    fn restart(&self) -> RestartRequest {
+        RestartRequest { abandoned: self.ledger.last.as_ref().unwrap().head, from: self.checkpoints.last().cloned() }
     }
 
     fn lines(&self) -> Vec<String> {
@@ -185,7 +185,7 @@ fn last_checkpoint_shows_coverage() {
     assert_eq!(
         (without.covered, without.verified, without.unverified),
         (None, 0, 2),
-        "without a key nothing is proven"
+        "without a key, nothing is proven"
     );
 }
 
@@ -233,9 +233,9 @@ fn host_finds_truncated_log() {
     assert_eq!(code_of(&lines, &known_keys(&key)), codes::AUDIT_TRUNCATED, "the checkpoint exists, its entry does not");
     let early =
         cut.lines().iter().map(|line| line.replace(&at(600).to_string(), &at(0).to_string())).collect::<Vec<_>>();
-    assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "what it says of its time is the console's word");
+    assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "its time is only the console's claim");
     let said = LogKnowledge { is_earlier_export: true, ..on_the_host };
-    assert!(check(&early, &said).unwrap().is_earlier, "a person says that it is of an earlier time");
+    assert!(check(&early, &said).unwrap().is_earlier, "the caller declares an earlier export");
     assert_eq!(code_of(&cut.lines(), &said), codes::AUDIT_TRUNCATED, "exported after it was signed");
 }
 
@@ -243,7 +243,7 @@ fn host_finds_truncated_log() {
 fn host_signs_only_continuations() {
     let key = key();
     let signed = sample(&key);
-    let refused = |log: &Log, wish: &CheckpointWish| log.clone().take(&key, wish).unwrap_err().code();
+    let refused = |log: &Log, request: &CheckpointRequest| log.clone().take(&key, request).unwrap_err().code();
     let mut forked = signed.restore_to(10);
     forked.heads[10] = Head { hash: Hash::BEGIN, ..forked.heads[10] };
     assert_eq!(refused(&forked, &forked.clone().write(13, "a").wish(10, None)), codes::AUDIT_FORKED);
@@ -266,8 +266,8 @@ fn restored_log_continues_with_restart() {
     let key = key();
     let signed = sample(&key);
     let mut restored = signed.restore_to(7).write(9, "after the restore");
-    let wish = restored.wish(5, Some(restored.restart()));
-    restored.take(&key, &wish).unwrap();
+    let request = restored.wish(5, Some(restored.restart()));
+    restored.take(&key, &request).unwrap();
     let restored = restored.write(20, "later").sign(&key);
     let report = check(&restored.lines(), &known_keys(&key)).unwrap();
     let covered = report.covered.unwrap();
@@ -286,21 +286,21 @@ fn restored_host_continues_after_newer_checkpoint() {
     let key = key();
     let log = sample(&key).restore_to(7).write(9, "after the restore");
     let mut log = log.clone();
-    let wish = log.wish(5, Some(log.restart()));
-    log.take(&key, &wish).unwrap();
+    let request = log.wish(5, Some(log.restart()));
+    log.take(&key, &request).unwrap();
     let newest = log.ledger.last.clone().unwrap();
     let forgotten = Log::new().write(5, "a").sign(&key).ledger;
     let mut log = Log { ledger: forgotten, ..log.write(11, "later") };
-    let wish = CheckpointWish { newer: Some(newest.clone()), ..log.wish(9, None) };
-    log.take(&key, &wish).unwrap();
+    let request = CheckpointRequest { newer: Some(newest.clone()), ..log.wish(9, None) };
+    log.take(&key, &request).unwrap();
     let last = log.ledger.last.clone().unwrap();
     assert_eq!((last.sequence, last.restarts, last.restart.clone()), (newest.sequence + 1, 1, newest.restart.clone()));
     assert_eq!(log.ledger.restarts, [newest.restart.clone().unwrap()], "`landfall audit show` lists it");
     assert_eq!(check(&log.lines(), &known_keys(&key)).unwrap().covered, Some(last));
 
     let refused = |newer: Checkpoint| {
-        let wish = CheckpointWish { newer: Some(newer), ..log.clone().write(12, "b").wish(11, None) };
-        log.clone().take(&key, &wish).unwrap_err().code()
+        let request = CheckpointRequest { newer: Some(newer), ..log.clone().write(12, "b").wish(11, None) };
+        log.clone().take(&key, &request).unwrap_err().code()
     };
     let stranger = sample(&self::key()).checkpoints[1].clone();
     assert_eq!(refused(Checkpoint { sequence: 99, ..stranger }), codes::AUDIT_FORKED);
@@ -313,8 +313,8 @@ fn report_includes_checkpoint_missing_in_export() {
     let key = key();
     let signed = sample(&key);
     let mut log = signed.restore_to(7).write(9, "after the restore");
-    let wish = log.wish(5, Some(log.restart()));
-    log.take(&key, &wish).unwrap();
+    let request = log.wish(5, Some(log.restart()));
+    log.take(&key, &request).unwrap();
     let last = log.ledger.last.clone().unwrap();
     log.checkpoints.pop();
     let alone = check(&log.lines(), &known_keys(&key)).unwrap();
@@ -323,7 +323,7 @@ fn report_includes_checkpoint_missing_in_export() {
     let report = check(&log.lines(), &on_the_host).unwrap();
     assert_eq!((report.restarts, report.restart.clone()), (1, last.restart.clone()));
     assert_eq!(report.covered, Some(last.clone()));
-    // An export from before the restart: the covering checkpoint is older, and the restart is still reported.
+    // An export made before the restart: the covering checkpoint is older, and the restart is still reported.
     let end = Line::AuditHead { schema: SCHEMA, exported: at(-600), head: signed.heads[8].to_string() };
     let mut lines = signed.lines();
     lines.truncate(9);
@@ -337,12 +337,12 @@ fn report_includes_checkpoint_missing_in_export() {
 fn restarts_of_both_keys_count() {
     let (former, present) = (key(), key());
     let mut log = sample(&former).restore_to(7).write(9, "after the restore");
-    let wish = log.wish(5, Some(log.restart()));
-    log.take(&former, &wish).unwrap();
+    let request = log.wish(5, Some(log.restart()));
+    log.take(&former, &request).unwrap();
     let restart = log.ledger.last.clone().unwrap().restart;
     log.ledger = Ledger::default();
-    let wish = log.wish(0, None);
-    let later = log.ledger.sign(&present, SITE, &wish, at(30)).unwrap();
+    let request = log.wish(0, None);
+    let later = log.ledger.sign(&present, SITE, &request, at(30)).unwrap();
     // In an export, checkpoints of one entry are in the order of their keys.
     log.checkpoints.insert(log.checkpoints.len() - 1, later.clone());
     let both =
@@ -351,7 +351,7 @@ fn restarts_of_both_keys_count() {
     assert_eq!((report.covered, report.restarts, report.restart), (Some(later), 1, restart));
     let repeated = log.checkpoints.last().unwrap().clone();
     log.checkpoints.insert(log.checkpoints.len() - 2, repeated);
-    assert_eq!(code_of(&log.lines(), &both), codes::AUDIT_REWRITTEN, "between them is one of the other key");
+    assert_eq!(code_of(&log.lines(), &both), codes::AUDIT_REWRITTEN, "a checkpoint of the other key is between them");
 }
 
 /// A reader of a line without an end.
@@ -360,7 +360,7 @@ struct Endless(u64);
 impl std::io::Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.0 += buffer.len() as u64;
-        assert!(self.0 < 4 * LINE_BYTES as u64, "more is read than a line may have");
+        assert!(self.0 < 4 * LINE_BYTES as u64, "more bytes were read than a line may have");
         buffer.fill(b'x');
         Ok(buffer.len())
     }
@@ -383,9 +383,9 @@ fn endless_line_is_refused() {
 fn lost_log_begins_again() {
     let key = key();
     let mut lost = sample(&key).restore_to(0).write(3, "new");
-    let wish = lost.wish(0, Some(lost.restart()));
-    assert_eq!(wish.restart.as_ref().unwrap().from, None);
-    lost.take(&key, &wish).unwrap();
+    let request = lost.wish(0, Some(lost.restart()));
+    assert_eq!(request.restart.as_ref().unwrap().from, None);
+    lost.take(&key, &request).unwrap();
     let covered = check(&lost.lines(), &known_keys(&key)).unwrap().covered.unwrap();
     assert_eq!((covered.head.number, covered.restart.unwrap().kept), (3, Head::EMPTY));
 }
@@ -395,22 +395,22 @@ fn restart_needs_the_hosts_checkpoint() {
     let (site, stranger) = (key(), key());
     let signed = sample(&site);
     let log = signed.restore_to(7).write(9, "b");
-    let refused = |restart: RestartWish, behind| {
-        let wish = log.wish(behind, Some(restart));
-        log.clone().take(&site, &wish).unwrap_err().code()
+    let refused = |restart: RestartRequest, behind| {
+        let request = log.wish(behind, Some(restart));
+        log.clone().take(&site, &request).unwrap_err().code()
     };
     let right = log.restart();
-    assert_eq!(refused(RestartWish { abandoned: signed.heads[9], ..right.clone() }, 5), codes::AUDIT_FORKED);
+    assert_eq!(refused(RestartRequest { abandoned: signed.heads[9], ..right.clone() }, 5), codes::AUDIT_FORKED);
     let foreign = sample(&stranger).checkpoints[0].clone();
-    assert_eq!(refused(RestartWish { from: Some(foreign), ..right.clone() }, 5), codes::AUDIT_FORKED);
+    assert_eq!(refused(RestartRequest { from: Some(foreign), ..right.clone() }, 5), codes::AUDIT_FORKED);
     let forged = Checkpoint { head: log.heads[7], ..signed.checkpoints[0].clone() };
-    assert_eq!(refused(RestartWish { from: Some(forged), ..right.clone() }, 7), codes::AUDIT_FORKED);
+    assert_eq!(refused(RestartRequest { from: Some(forged), ..right.clone() }, 7), codes::AUDIT_FORKED);
     let current = signed.checkpoints[1].clone();
-    assert_eq!(refused(RestartWish { from: Some(current), ..right }, 5), codes::AUDIT_FORKED, "it needs no restart");
+    assert_eq!(refused(RestartRequest { from: Some(current), ..right }, 5), codes::AUDIT_FORKED, "it needs no restart");
     let empty = Log::new().write(1, "a");
-    let nothing = RestartWish { abandoned: Head::EMPTY, from: None };
-    let wish = empty.wish(0, Some(nothing));
-    assert_eq!(empty.clone().take(&site, &wish).unwrap_err().code(), codes::AUDIT_FORKED);
+    let nothing = RestartRequest { abandoned: Head::EMPTY, from: None };
+    let request = empty.wish(0, Some(nothing));
+    assert_eq!(empty.clone().take(&site, &request).unwrap_err().code(), codes::AUDIT_FORKED);
 }
 
 #[test]

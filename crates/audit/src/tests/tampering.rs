@@ -18,7 +18,7 @@ enum Tampering {
     Repeat(usize),
     Swap(usize, usize),
     Insert(usize, usize),
-    /// The file ends earlier.
+    /// The file is truncated.
     Cut(usize),
     /// The log ends with an earlier entry, and its head names that entry.
     Shorten(usize),
@@ -212,8 +212,8 @@ proptest! {
         prop_assert!(found.is_err() || found.is_ok_and(|report| report.exported != at(600)), "{flip:?}");
     }
 
-    /// In a signed log, a checkpoint may be changed to look like another key's. Then less is covered, and the report
-    /// says so.
+    /// In a signed log, a checkpoint may be changed to look like another key's. Then fewer entries are covered, and the
+    /// report says so.
     #[test]
     fn flipped_bits_never_extend_coverage(flip in flip()) {
         let signed = &*SIGNED;

@@ -1,4 +1,4 @@
-//! Check of packs. Each is read once from the disk and its bytes compared with its name. Then each of its blobs is
+//! Check of packs. Each is read once from the disk, and its bytes are compared with its name. Then each of its blobs is
 //! decrypted and compared with its ID.
 
 use std::collections::{BTreeMap, HashMap};

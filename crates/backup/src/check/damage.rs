@@ -36,7 +36,7 @@ pub enum DamageKind {
     Unreadable(String),
     /// Its bytes are as written, but some cannot be decrypted or do not match their ID.
     Invalid,
-    /// Index files are intact, but together they lack data that backups need.
+    /// The index files are intact, but together they lack data that backups need.
     Incomplete,
 }
 

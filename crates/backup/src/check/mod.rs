@@ -1,9 +1,9 @@
 //! Check of a repository: reads everything, and reports all damage with the data that is lost.
 //!
-//! First every file is compared with its name, which is its SHA-256 (`survey.rs`). Damaged index files are hidden from
-//! the library, which would stop at them. Then each blob is decrypted and compared with its id (`blobs.rs`), and each
-//! backup's trees lead from the damage to the lost streams (`takes.rs`). The nightly check only compares packs with
-//! their names, and in a large repository only part of them (`rounds.rs`).
+//! First, every file is compared with its name, which is its SHA-256 (`survey.rs`). Damaged index files are hidden from
+//! the library, which would stop at them. Then each blob is decrypted and compared with its ID (`blobs.rs`). A walk of
+//! each backup's trees leads from the damage to the lost streams (`takes.rs`). The nightly check only compares packs
+//! with their names, and in a large repository only part of them (`rounds.rs`).
 
 mod blobs;
 mod damage;
@@ -42,8 +42,8 @@ impl Repository {
     }
 
     /// Like [`Self::check`], but reads only small files and this many bytes of packs: those read longest ago. Packs are
-    /// compared with their names. A repository with no more bytes of packs is read completely each time; of a larger
-    /// one, at least a seventh is read.
+    /// compared with their names. A repository with no more bytes of packs than that is read completely each time; of a
+    /// larger one, at least a seventh is read.
     pub fn check_round(&self, bytes: u64, progress: &dyn Progress) -> Result<Vec<Damage>> {
         self.settle(self.check_those(PackSelection::Round { bytes }, progress))
     }

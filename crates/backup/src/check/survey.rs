@@ -111,7 +111,7 @@ impl Survey {
         self.note(Part::Ledger, ledger::FILE.into(), what);
     }
 
-    /// Returns the intact files of these, and records the others as damage.
+    /// Returns the intact ones of these files, and records the others as damage.
     fn intact_files(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
         let mut whole = Vec::new();
         self.store.read_ahead(&ids.iter().map(|id| layout::relative(kind, id)).collect::<Vec<_>>());

@@ -35,7 +35,7 @@ pub(super) struct Takes {
     taken: BTreeMap<PathBuf, BTreeMap<BackupId, Streams>>,
 }
 
-/// Placeholder for index files: it is unknown which of them named a blob that none names.
+/// Placeholder for index files: which of them named a blob that is now in no index is unknown.
 const INDEX: &str = "index";
 
 impl Takes {
@@ -67,7 +67,7 @@ impl Takes {
                     self.add(file, backup.id, Some(backup.time), std::slice::from_ref(name));
                 }
             }
-            // The snapshot's description tells what is below a lost tree.
+            // The snapshot's description lists what a lost tree contained.
             let is_found = |name: &StreamName| files.iter().any(|file| file.name == *name);
             let lost = backup.streams.iter().map(|stream| stream.name.clone()).filter(|name| !is_found(name));
             let lost: Vec<StreamName> = lost.collect();

@@ -8,9 +8,9 @@ use landfall_error_codes::{Code, CodedError, codes};
 /// Kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// The settings name no possible bucket.
+    /// The settings do not name a valid bucket.
     Address,
-    /// The file of the credentials is missing, is accessible to users other than root, or contains something else.
+    /// The credentials file is missing, is accessible to users other than root, or contains something else.
     Credentials,
     /// The server does not answer, or fails.
     Unreachable,

@@ -38,10 +38,10 @@ pub enum BackupError {
     /// A bucket cannot be used.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// The file of the key does not exist.
+    /// The key file does not exist.
     #[error("the key of the backup repository, {}, does not exist", .0.display())]
     KeyMissing(PathBuf),
-    /// The file of the key contains something else.
+    /// The key file does not contain a key.
     #[error("{} is not the key of a backup repository, which has 64 hexadecimal digits", .0.display())]
     KeyMalformed(PathBuf),
     /// A new key would replace an existing one.
@@ -102,7 +102,7 @@ pub enum BackupError {
         /// The free space, and the space that must stay free.
         short: String,
     },
-    /// No backup has this id.
+    /// No backup has this ID.
     #[error("the backup repository in {} has no backup {id}", folder.display())]
     NoBackup {
         /// The folder.
@@ -110,7 +110,7 @@ pub enum BackupError {
         /// The requested ID.
         id: BackupId,
     },
-    /// A backup to be dropped because of its losses has lost nothing.
+    /// A backup was to be dropped because of its losses, but has lost nothing.
     #[error("the backup {id} in {} has lost nothing", folder.display())]
     NotLost {
         /// The folder.
@@ -169,7 +169,7 @@ impl BackupError {
         matches!(self, Self::NoRoom { .. }) || (!self.is_fatal() && self.code() == codes::NO_SPACE)
     }
 
-    /// Returns true if the error concerns the target disk or bucket, so that further writes will also fail.
+    /// Returns true if the error concerns the target disk or bucket, so that later writes will also fail.
     pub fn is_of_place(&self) -> bool {
         matches!(self, Self::Durable(_) | Self::Bucket(_))
     }

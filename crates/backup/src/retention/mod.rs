@@ -19,10 +19,10 @@ use crate::repository::{Backups, Repository, latest_of};
 use crate::writers::Writers;
 
 /// Number of backups to keep: the newest of each hour, day, week and month (UTC) that has one, counted back from the
-/// newest. The same applies separately to proven ones. Always kept are the newest backup and everything made after the
-/// newest proven one. So is the newest proven one of each of the newest two versions (the fact `version`), because an
-/// upgrade begins with a backup of the previous version. A backup that lacks streams ([`Backup::lacking`]) counts for
-/// no period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days. With
+/// newest. The same applies separately to proven ones. The newest backup, and everything made after the newest proven
+/// one, are always kept. So is the newest proven one of each of the newest two versions (the fact `version`): an
+/// upgrade begins with the previous version's backup. A backup that lacks streams ([`Backup::lacking`]) counts for no
+/// period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days. With
 /// them are kept the backup from which the oldest of these days begins, and every backup that begins a log (the fact
 /// `begins-log`).
 ///
@@ -46,13 +46,13 @@ pub struct Retention {
 /// Fact that names the version whose data a backup holds.
 const VERSION: &str = "version";
 
-/// Fact of a backup that begins a log: nothing before it leads to what follows it.
+/// Fact of a backup that begins a log: no earlier backup leads to the data after it.
 pub const BEGINS_LOG: &str = "begins-log";
 
 /// Number of versions for which a proven backup is always kept.
 const PROVEN_VERSIONS: usize = 2;
 
-/// Maximum duration of a reader that began before a prune. Marked packs are kept this long.
+/// Maximum duration of a reader that started before a prune. Marked packs are kept this long.
 const READER_HOURS: i64 = 23;
 
 impl Default for Retention {
@@ -67,7 +67,7 @@ pub struct ForgetReport {
     /// Dropped backups, oldest first.
     pub dropped: Vec<Backup>,
     /// Bytes of packs removed now. Packs that become unneeded are only marked, and removed at least 23 hours later,
-    /// because a reader that began before may still need them.
+    /// because a reader that started before may still need them.
     pub freed_bytes: u64,
 }
 
@@ -89,7 +89,7 @@ type Period = fn(Timestamp) -> i64;
 enum Scope {
     /// Keeps everything that the retention keeps.
     Wanted,
-    /// Keeps only what a site cannot do without.
+    /// Keeps only what a site needs even on a full disk.
     Needed,
 }
 
@@ -102,8 +102,8 @@ impl Repository {
     /// Makes room on a full disk, which accepts no newer backup. Drops what [`Repository::forget`] drops, and every
     /// unproven backup that is neither the newest nor followed by log backups. This includes backups made after the
     /// newest proven one. Unneeded data is removed immediately. Partly needed packs are rewritten within half of the
-    /// space outside the reserve, because old and new packs coexist for a while. A reader that began before may miss
-    /// data, such as another machine's restic. Returns the dropped backups, oldest first.
+    /// space outside the reserve, because old and new packs coexist for a while. A reader that started before, such as
+    /// another machine's restic, may miss data. Returns the dropped backups, oldest first.
     pub fn make_room(&self, retention: Retention) -> Result<Vec<Backup>> {
         let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
         let options = PruneOptions::default().instant_delete(true).max_repack(spare);
@@ -111,8 +111,8 @@ impl Repository {
         Ok(self.forget_those(|all| retention.part(all, Scope::Needed), &options)?.dropped)
     }
 
-    /// Drops these backups, each of which has lost data, whatever the retention. Also removes data that no other backup
-    /// needs: while they exist, nothing is freed. Fails, without dropping any, if one of them has lost nothing.
+    /// Drops these backups, each of which has lost data, regardless of the retention. Also removes data that no other
+    /// backup needs: while they exist, nothing is freed. Fails, without dropping any, if one of them has lost nothing.
     pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<ForgetReport> {
         let lost: BTreeSet<BackupId> = self.losses()?.into_iter().map(|taken| taken.backup).collect();
         if let Some(id) = named.difference(&lost).next() {
@@ -122,7 +122,7 @@ impl Repository {
         self.forget_those(|all| part_from(all, named), &options)
     }
 
-    /// Drops what the retention does not keep, if no reader takes longer than this.
+    /// Drops what the retention does not keep, provided that no reader takes longer than this.
     pub(crate) fn forget_beside_readers(&self, retention: Retention, readers: Span) -> Result<ForgetReport> {
         let options = PruneOptions::default().keep_delete(readers);
         self.forget_those(|all| retention.part(all, Scope::Wanted), &options)
@@ -146,7 +146,7 @@ impl Repository {
         self.mend()?;
         let mut change = Change::begin(self)?;
         let SnapshotPartition { kept, dropped, removed, forgotten } = part(self.all_snapshots()?);
-        // A lost backup is reported until every backup from before it is gone, or until a person forgets it.
+        // A lost backup is reported until every older backup is gone, or until a user forgets it.
         let is_past = |entry: &Entry| kept.first().is_some_and(|oldest| entry.order() < oldest.order());
         let is_over = |entry: &Entry| is_past(entry) || forgotten.contains(&entry.backup);
         let lost = change.lost_snapshots()?.into_iter().filter(|(_, entry)| is_over(entry)).map(|(id, _)| id);
@@ -235,7 +235,8 @@ impl Retention {
         kept
     }
 
-    /// Like [`Self::scheduled_backups`], but without unproven backups, unless one is the newest or is followed by log backups.
+    /// Like [`Self::scheduled_backups`], but without unproven backups, unless one is the newest or is followed by log
+    /// backups.
     fn needed_backups(self, backups: &Backups) -> BTreeSet<BackupId> {
         let (mut kept, logs) = (self.scheduled_backups(backups), self.logs(backups));
         let newest = backups.full.last().map(|newest| newest.id);
@@ -294,7 +295,7 @@ impl Retention {
 
 /// Returns the time between two consecutive backups, by clocks that may have been wrong. It is zero if the clock was
 /// set back. It is one hour if it appears to exceed a day, because the clock was set forward or the site was off.
-/// Therefore no clock shortens the days of point-in-time recovery by more than one each time it is set.
+/// Therefore, each time the clock is set, the days of point-in-time recovery shrink by at most one.
 fn time_between(earlier: &Backup, later: &Backup) -> SignedDuration {
     let found = later.time.duration_since(earlier.time).max(SignedDuration::ZERO);
     if found > SignedDuration::from_hours(24) { SignedDuration::from_hours(1) } else { found }

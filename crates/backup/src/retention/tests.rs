@@ -136,10 +136,10 @@ fn kept_days(retention: Retention, backups: &Backups) -> (Vec<i8>, Vec<i8>) {
 fn points_in_time_stay_restorable() {
     let nights = nights();
     let two = Retention { daily: 1, log_days: 2, ..NONE };
-    // Days begin at noon of the 18th: the backup of that night, and all that follow.
+    // The kept two days begin at noon of the 18th: that night's backup and all later ones are kept.
     assert_eq!(kept_days(two, &nights), (vec![18, 20], vec![17, 18, 19, 20]));
     assert_eq!(kept_days(Retention { log_days: 0, ..two }, &nights), (vec![20], vec![]));
-    // A log began again in the evening of the 19th, and another one an hour later.
+    // A log started over in the evening of the 19th, and again an hour later.
     let mut again = nights.clone();
     for (hour, id) in [(20, 51), (21, 52)] {
         let mut begun = backups(&[&format!("2026-11-19T{hour}:00:00Z")], &[]).remove(0);

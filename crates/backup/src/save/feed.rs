@@ -1,6 +1,6 @@
-//! Transfer of streams to the archiver. It requires readers that it can move to its threads, while a stream's reader
-//! stays in place. Therefore the calling thread reads one stream after another, and passes pieces over a channel for
-//! each.
+//! Transfer of streams to the archiver. The archiver requires readers that it can move to its threads, but a stream's
+//! reader cannot be moved. Therefore the calling thread reads one stream after another, and passes pieces over a
+//! channel for each.
 
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ pub(super) struct FedReader {
     has_ended: bool,
 }
 
-/// The archiver's end of all streams. It takes each one once.
+/// The archiver's end of all streams. The archiver takes each one once.
 pub(super) struct Entries(Mutex<Vec<ReadSourceEntry<FedReader>>>);
 
 /// The stream that the archiver no longer accepts; the archiver knows why.
@@ -126,7 +126,7 @@ impl Feed<'_> {
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES);
             let read = (&mut self.source.reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
-            // The archiver would fail with it; no tree will name its data of this stream.
+            // The archiver would fail on the error; no tree will refer to the data stored for this stream.
             let failure = read.err().map(|source| FailedStream { name: name.clone(), source });
             hasher.update(&piece);
             size_bytes += piece.len() as u64;
@@ -164,7 +164,7 @@ impl FedReader {
 }
 
 impl Read for FedReader {
-    /// Fills the buffer unless the stream ends: the chunker's buffer shrinks permanently to the size of a read.
+    /// Fills the buffer unless the stream ends: a short read would shrink the chunker's buffer permanently.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {

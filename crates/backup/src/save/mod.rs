@@ -1,4 +1,5 @@
-//! Storage of a backup: its data first, then the trees that name it, then the snapshot, each durable before the next.
+//! Storage of a backup: its data first, then the trees that refer to it, then the snapshot, each durable before the
+//! next.
 
 mod feed;
 mod removal;
@@ -35,8 +36,8 @@ pub struct NewBackup<'a> {
     /// Facts to record, such as the release: restic shows them as tags. Names have lower-case letters, digits and `-`;
     /// values have no comma.
     pub facts: BTreeMap<String, String>,
-    /// Data that is read once, from beginning to end. Streams are read one after another, in this order: the first read
-    /// of one comes after the end of the previous one.
+    /// Data that is read once, from beginning to end. Streams are read one after another, in this order: a stream is
+    /// first read after the previous one has ended.
     pub streams: Vec<(StreamName, &'a mut dyn Read)>,
     /// Small documents.
     pub documents: Vec<(StreamName, Vec<u8>)>,
@@ -60,8 +61,8 @@ impl Repository {
     }
 
     /// Like [`Self::save`], but a failed stream does not prevent the others from being stored. After every stream was
-    /// read completely or failed, `judge` receives the failed ones, in order. It returns further facts, or the failure
-    /// for which no backup is made.
+    /// read completely or failed, `judge` receives the failed ones, in order. It returns additional facts, or the
+    /// failure for which no backup is made.
     pub fn save_what_is_read(
         &self,
         new: NewBackup<'_>,
@@ -181,9 +182,9 @@ impl Repository {
 /// State of a backup in progress.
 struct OngoingBackup {
     written: WrittenFiles,
-    /// Index files to ignore; `None` if it sees only its own.
+    /// Index files to ignore; `None` if the backup sees only its own.
     hidden: Option<BTreeSet<PathBuf>>,
-    /// Its number; `None` if it gets one at its end.
+    /// The backup's sequence number; `None` if it is assigned at the end.
     sequence: Option<u64>,
 }
 
@@ -208,7 +209,7 @@ fn archive_entries(
     indexed.archive(&options, entries, snapshot, &[PathBuf::from(SNAPSHOT_PATH)])
 }
 
-/// Limits this thread, and those that it will start, to some of its processors. Best effort: more processors only cost
+/// Limits this thread, and those that it will start, to a few of its processors. Best effort: more processors only cost
 /// memory.
 pub(crate) fn use_few_cores() {
     let Ok(allowed) = sched_getaffinity(None) else { return };

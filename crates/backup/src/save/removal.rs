@@ -10,8 +10,8 @@ use crate::written::WrittenFiles;
 /// Kinds of files, referring ones first: an interrupted removal leaves nothing that refers to a missing file.
 const KINDS: [FileType; 3] = [FileType::Snapshot, FileType::Index, FileType::Pack];
 
-/// Removes all of these files, durably. No other backup refers to them, because none that would look up their data is
-/// stored concurrently.
+/// Removes all of these files, durably. No other backup refers to them, because no backup that looks up stored data
+/// runs concurrently.
 pub(super) fn of_written(repository: &Repository, written: &WrittenFiles) -> Result<()> {
     // This precedes the ledger, which cannot be written to a full disk.
     let lock = repository.lock(Lock::Exclusive)?;

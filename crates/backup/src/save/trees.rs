@@ -51,7 +51,7 @@ struct TreeWriter<'a> {
 }
 
 impl TreeWriter<'_> {
-    /// Returns each stream with its file, named by the last part of its name.
+    /// Returns each stream with its file, named after the last part of the stream's name.
     fn files<'s>(&self, read: TreeId, streams: &'s [(usize, Stream)]) -> Result<Vec<(&'s StreamName, Node)>> {
         let root = self.repository.folder();
         let tree = self.indexed.get_tree(&read);
@@ -72,7 +72,7 @@ impl TreeWriter<'_> {
         Node { name: stream.name.parts().last().unwrap_or_default().to_owned(), meta, ..node }
     }
 
-    /// Stores the tree of files whose names agree in the first `depth` parts.
+    /// Stores the tree of files whose names share the first `depth` parts.
     fn tree(&mut self, files: &[(&StreamName, Node)], depth: usize) -> Result<TreeId> {
         let part = |(name, _): &(&StreamName, Node)| name.parts().nth(depth).unwrap_or_default().to_owned();
         let mut nodes = Vec::new();

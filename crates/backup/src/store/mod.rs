@@ -50,7 +50,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     }
 
     /// Prefetches files that are needed soon and never change, several at a time if each is slow. A file that cannot be
-    /// read now is an error only when it is needed.
+    /// read now causes an error only when it is needed.
     fn read_ahead(&self, _files: &[PathBuf]) {}
 
     /// Creates the folder itself, if the store is a folder.
@@ -67,11 +67,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// Removes leftovers of interrupted writes.
     fn remove_leftovers(&self) -> Result<()>;
 
-    /// Opens the file that is under `flock` while the repository changes; `None` if no other process of this host can
+    /// Opens the file that is under `flock` while the repository changes; `None` if no other process on this host can
     /// change it.
     fn lock_file(&self) -> Result<Option<File>>;
 
-    /// Opens the file that is under `flock` while data is written or removed; `None` if no other process of this host
+    /// Opens the file that is under `flock` while data is written or removed; `None` if no other process on this host
     /// does either.
     fn writers_file(&self) -> Result<Option<File>> {
         Ok(None)

@@ -124,7 +124,7 @@ fn snapshots_are_read_once() {
     counting.take();
     let after = cost(&repository);
     assert_eq!(after.0 - before.0, 20, "to list them");
-    // Each log backup has two index files, which are compared with their names past the page cache, and then read.
+    // Each log backup has two index files. Each is compared with its name, past the page cache, and then read.
     assert_eq!(after.1 - before.1, 20 * 5, "to open one of them: {before:?}, then {after:?}");
 }
 

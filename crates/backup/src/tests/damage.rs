@@ -34,7 +34,7 @@ enum Kind {
     Grown,
     /// A block of zeros, as a disk returns for lost data.
     Zeroed,
-    /// Two files of one kind have each other's bytes: each is intact, under the wrong name.
+    /// Two files of one kind have each other's bytes: each is intact, but under the wrong name.
     Swapped,
 }
 
@@ -64,7 +64,7 @@ fn damage_randomly(
             let begin = random.random_range(0..whole.len());
             let end = whole.len().min(begin + 512);
             changed[begin..end].fill(0);
-            // A zero byte would not change.
+            // A zero byte would not change anything.
             changed[begin] = !whole[begin];
         }
         Kind::Swapped => {
@@ -232,7 +232,7 @@ fn lost_backup_stays_reported() {
     let line = found[0].to_string();
     assert!(line.contains("is missing: takes empty, own/data, postgres/database"), "{line}");
     assert!(line.contains("of 2026-11-19T12:00:00Z"), "{line}");
-    // It is forgotten with the backups of its time.
+    // It is forgotten together with other backups of its age.
     let retention = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     kept.repository.forget(retention).unwrap();
     assert_eq!(names(&kept.repository.check(&SilentProgress).unwrap()), []);

@@ -52,9 +52,9 @@ fn open_session_readmits_no_former_key() {
     assert_eq!(open_with(&kept, &new).check(&SilentProgress).unwrap(), []);
 }
 
-/// A former key's files give no access, whatever happens to the files of the new key.
+/// A previous key's files give no access, whatever happens to the files of the new key.
 #[test]
-fn shut_out_survives_lost_new_key_file() {
+fn shut_out_survives_lost_key_file() {
     let (kept, new) = (empty(), new_key());
     kept.repository.admit(&new).unwrap();
     std::fs::remove_file(kept.repository.folder().join(crate::master::Master::file_of(&new))).unwrap();

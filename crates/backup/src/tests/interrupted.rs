@@ -43,7 +43,7 @@ fn full_disk_keeps_older_backups() {
         }
         drop(file);
         std::fs::remove_file(&filler).unwrap();
-        // The next one uses nothing of the failed one, so that it fails in the same places.
+        // The next attempt reuses nothing of the failed one, so that it fails in the same places.
         if repository.backups().unwrap().len() == 1 {
             repository.forget_beside_readers(crate::Retention::default(), jiff::Span::new()).unwrap();
         }
@@ -89,7 +89,7 @@ fn backup_stops_at_reserve_without_leftovers() {
         documents: Vec::new(),
     });
     assert_eq!(stopped.unwrap_err().code(), codes::BACKUP_STOPPED);
-    // Index files are written whatever space is free.
+    // Index files are written however little space is free.
     assert!(watching.least_free_bytes + MIB as u64 >= reserve.bytes, "{} {reserve:?}", watching.least_free_bytes);
     assert!(watching.least_free_bytes < before - 10 * MIB as u64, "it began to write");
     assert_only_older(&repository, &older, &data);

@@ -63,7 +63,7 @@ impl Disk {
         for left in &states {
             left.place(&self.folder).unwrap();
             look(self, left);
-            // The operation is repeated, as the next night or a person would.
+            // The operation is repeated, as the next night or a user would.
             operation(self);
             repeated(self);
             std::fs::remove_dir_all(&self.folder).unwrap();
@@ -78,7 +78,7 @@ fn cut_name(left: &PowerCutState) -> String {
 }
 
 fn data(day: usize) -> Vec<u8> {
-    // Data that the days share is stored once.
+    // Data that several days share is stored once.
     [random(60, MIB / 2), random(61 + day as u64, MIB / 2)].concat()
 }
 

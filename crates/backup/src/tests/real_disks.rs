@@ -1,5 +1,5 @@
 //! Backups and their copies on real filesystems, made by a separate process whose power is cut, or whose disk fails, at
-//! any instant. Whatever it reported as stored is stored, and everything listed is intact.
+//! any instant. Everything that it reported as stored is stored, and everything listed is intact.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn night(number: usize) -> String {
 }
 
 fn data(number: usize) -> Vec<u8> {
-    // Data that the nights share is stored once.
+    // Data that several nights share is stored once.
     [random(260, MIB), random(261 + number as u64, MIB / 2)].concat()
 }
 
@@ -63,8 +63,8 @@ fn newest(promised: &[String], kind: &str) -> Option<usize> {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn backups_on_a_real_filesystem_that_is_cut_are_there_as_promised() {
-    let test = "tests::real_disks::backups_on_a_real_filesystem_that_is_cut_are_there_as_promised";
+fn real_filesystem_keeps_promised_backups() {
+    let test = "tests::real_disks::real_filesystem_keeps_promised_backups";
     if let Some(disk) = RealDisk::of_this_process() {
         let key = key_of(&disk);
         let [site, copies] = open(&disk, &key);

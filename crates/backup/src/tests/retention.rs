@@ -52,7 +52,7 @@ fn last_proven_backup_and_later_stay() {
 }
 
 #[test]
-fn unneeded_data_is_removed_in_two_phases() {
+fn unneeded_data_is_removed_in_phases() {
     let kept = empty();
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", &random(5, 20 * MIB))]).unwrap();
@@ -173,7 +173,7 @@ fn failed_drill_replaces_proof() {
 }
 
 #[test]
-fn packs_marked_by_fast_clock_are_removed() {
+fn packs_with_future_marks_are_removed() {
     let kept = empty();
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", &random(5, 20 * MIB))]).unwrap();

@@ -1,5 +1,5 @@
-//! Tests of rot: random damage to a repository is found the following night, is repaired from a copy, and without one
-//! costs no later backup.
+//! Tests of bit rot: random damage to a repository is found the following night, and is repaired from a copy. Without a
+//! copy, it costs no later backup.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,8 +53,8 @@ fn damage(root: &Path, file: &Path, random: &mut StdRng) -> &'static str {
     }
 }
 
-/// Returns true if the file is reported: a removed key has no known name, and a config is rewritten when a repository
-/// is opened.
+/// Returns true if the file's damage is reported: a removed key has no known name, and a config is rewritten when a
+/// repository is opened.
 fn is_named(found: &[Damage], file: &Path, kind: &str) -> bool {
     let is_it = |one: &Damage| one.file == *file || (kind == "removed" && one.file == Path::new("keys"));
     found.iter().any(is_it)
@@ -112,7 +112,7 @@ fn damage_is_found_and_healed() {
 }
 
 #[test]
-fn nights_after_damage_stay_whole() {
+fn backups_after_damage_stay_intact() {
     let kept = empty();
     let root = kept.repository.folder().to_owned();
     let retention = crate::Retention { hourly: 0, daily: 3, weekly: 0, monthly: 0, log_days: 7 };
@@ -154,7 +154,7 @@ fn lost_backup_blocks_removal_until_forgotten() {
     let forgotten = kept.repository.forget_lost(&BTreeSet::from([lost.id])).unwrap();
     assert_eq!(forgotten.dropped.iter().map(|backup| backup.id).collect::<Vec<_>>(), [lost.id]);
     assert_eq!((taken(), kept.repository.check(&SilentProgress).unwrap()), (Vec::new(), Vec::new()));
-    // From now on, the retention frees what it drops.
+    // From now on, retention frees what it drops.
     let one = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 0 };
     let before = stored_bytes(&root);
     for _ in 0..2 {
@@ -176,7 +176,7 @@ fn next_backup_heals_failed_read() {
     let failed = night(0).into_iter().filter_map(|(stream, _)| read(&kept.repository, first.id, &stream).err());
     let failed: Vec<String> = failed.map(|error| error.to_string()).collect();
     assert!(matches!(&failed[..], [error] if error.contains("is damaged: the blob ")), "{failed:?}");
-    // A new process knows it as well: the missing data returned with live data, also for the earlier backup.
+    // A new process also knows of the damage: the next backup stores the missing data again, also for the earlier one.
     let repository = Repository::open(&root, SITE, &kept.key).unwrap();
     let second = save_night(&repository, 0);
     for backup in [first, second] {
@@ -207,7 +207,7 @@ struct Acting<'a>(Option<Box<dyn FnOnce() + 'a>>, Cursor<Vec<u8>>);
 
 impl Read for Acting<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // The data read before is stored by now.
+        // The data that was read earlier has been stored by now.
         if self.1.position() > 0
             && let Some(act) = self.0.take()
         {
@@ -238,7 +238,7 @@ fn log_backup_runs_during_base_backup() {
     let log = std::cell::RefCell::new(None);
     let act = || {
         *log.borrow_mut() = Some(save_log(&other(), b"rows"));
-        // The data that the base refers to and has written must stay.
+        // The data that the base backup refers to or has written must stay.
         let none = crate::Retention { hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 7 };
         let refused = [other().forget(none).map(drop), other().make_room(none).map(drop)];
         assert!(refused.iter().all(|refused| matches!(refused, Err(BackupError::InUse(_)))), "{refused:?}");

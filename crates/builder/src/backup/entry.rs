@@ -147,8 +147,8 @@ impl LocatedEntry<'_> {
         }
     }
 
-    /// Program that prints counts: the preset's if the rule has a time as of which its numbers are exact. If the preset
-    /// has none, the release's own.
+    /// Program that prints counts: the preset's if the rule knows the time as of which its numbers are exact. If the
+    /// preset has none, the release's own.
     fn counts(
         &self,
         preset: &Spanned<String>,

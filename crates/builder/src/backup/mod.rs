@@ -112,7 +112,7 @@ impl LocatedRule<'_> {
     }
 }
 
-/// Returns an error for data without rules, rules without data, and rules that are invalid by themselves: names,
+/// Returns an error for data without rules, rules without data, and rules that are invalid in themselves: names,
 /// limits, programs.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     for index in 0..release.components.len() {

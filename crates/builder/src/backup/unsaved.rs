@@ -1,6 +1,6 @@
 //! Claims that no backup includes, as the vendor declares: caches, and replicas that software restores from others.
 //!
-//! Every claim of a component has a backup rule or such a declaration, so that none is forgotten.
+//! Every claim of a component has a backup rule or such a declaration, so that no claim is forgotten.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::rendered::title;
 use crate::workloads::{self, UnknownName};
 use crate::yaml::quote_scalar;
 
-/// An entry for a person to complete.
+/// An entry for a user to complete.
 pub fn entry(volume: &str) -> String {
     format!("- {{volume: {}, because: {FILL_IN}}}", quote_scalar(volume))
 }

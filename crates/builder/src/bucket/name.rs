@@ -97,7 +97,7 @@ impl BucketName {
         format!("{}/x", self.base).parse().ok().map(|url: FileUrl| url.of_host())
     }
 
-    /// Query of the first page of the list, for people.
+    /// Query of the first page of the list, for display.
     pub fn list_query(&self) -> String {
         format!("?encoding-type=url&list-type=2&prefix={}", utf8_percent_encode(&self.prefix, ESCAPED))
     }

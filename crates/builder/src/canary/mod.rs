@@ -61,8 +61,7 @@ impl<'a> LocatedCanary<'a> {
             return Err(self.impossible(reason));
         }
         if workload.kind != WorkloadKind::Deployment {
-            let reason =
-                format!("each pod of {} has a place of its own, so none can run beside the others", written.value);
+            let reason = format!("each pod of {} has its own place, so none can run next to the others", written.value);
             return Err(self.impossible(&reason));
         }
         let soak = soak_seconds.as_ref().map_or(SOAK_SECONDS, |seconds| seconds.value);
@@ -79,7 +78,7 @@ impl<'a> LocatedCanary<'a> {
     }
 }
 
-/// Returns an error for canaries that are invalid by themselves, and for components that can never have one.
+/// Returns an error for canaries that are invalid in themselves, and for components that can never have one.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     let mut declared = (0..release.components.len()).filter_map(|index| LocatedCanary::of(path, release, index));
     declared.try_for_each(|declared| declared.canary(release).map(drop))

@@ -1,5 +1,5 @@
-//! Words in actions of Go templates: the text between `{{` and `}}`, where a word may be a function. Quoted text may
-//! become a template through `tpl`, so words of the actions in it are included.
+//! Words in actions of Go templates: the text between `{{` and `}}`, where a word may be a function. `tpl` may turn
+//! quoted text into a template, so words of the actions in it are included.
 
 use std::collections::BTreeSet;
 
@@ -34,8 +34,8 @@ fn without_escapes(text: &str) -> String {
     text.replace("\\\"", " \"")
 }
 
-/// Identifiers in actions that may be functions, without those after `.` or `$` and in comments. In quotes, only those
-/// of nested actions.
+/// Identifiers in actions that may be functions, except those after `.` or `$` and in comments. In quotes, only the
+/// identifiers of nested actions.
 fn words(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut rest = 0;

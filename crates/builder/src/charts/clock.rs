@@ -1,5 +1,5 @@
 //! The clock of a rendering. Output that depends on it would be fixed at the day of the build. Therefore the second
-//! rendering uses another day, which shows every difference, even one with coarse units.
+//! rendering uses another day, which shows every difference, even in coarse units.
 //!
 //! Each call of `now` is replaced with a fixed time, written without quotes because it may be inside quotes. Functions
 //! with an implicit clock get a later second.

@@ -66,7 +66,7 @@ impl ChartFiles {
         Self([(path.to_owned(), text.as_bytes().to_vec())].into())
     }
 
-    /// Reads a folder, without Git's files and without those in its `.helmignore`.
+    /// Reads a folder, without Git's files and those in its `.helmignore`.
     pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
         let name = folder.display().to_string();
         let mut unpacking = Unpacking::new(&name, limits);
@@ -89,7 +89,7 @@ impl ChartFiles {
     }
 
     /// Writes the files to a temporary folder of a rendering; nothing is synced.
-    #[expect(clippy::disallowed_methods, reason = "a folder that ends with the rendering")]
+    #[expect(clippy::disallowed_methods, reason = "a temporary folder of the rendering")]
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         for (path, bytes) in &self.0 {
             let path = folder.join(path);
@@ -203,7 +203,7 @@ impl<'a> Unpacking<'a> {
         Ok(Some((path, bytes)))
     }
 
-    /// Removes the single top folder, which archives of charts have and which is named after the chart.
+    /// Removes the single top-level folder of a chart's archive, which is named after the chart.
     fn without_top_folder(&self, shown: &str, files: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Vec<u8>>> {
         let top = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/"));
         let Some(top) = top.filter(|top| files.contains_key(&format!("{top}Chart.yaml"))) else {
@@ -279,7 +279,7 @@ impl<'a> Unpacking<'a> {
                 let bytes = self.read(&path, file)?;
                 files.insert(path, bytes);
             } else {
-                let what = format!("`{path}` is a link or something special: copy the file that is meant");
+                let what = format!("`{path}` is a link or a special file: copy the intended file");
                 return Err(self.refuse(what));
             }
         }

@@ -116,9 +116,7 @@ fn folder_links_are_refused() {
     assert_eq!(ChartFiles::of_folder(folder.path(), SMALL).expect("good"), files);
     landfall_media::durable::symlink(Path::new("/etc/passwd"), &folder.path().join("templates/b.yaml")).expect("link");
     let error = ChartFiles::of_folder(folder.path(), SMALL).expect_err("refused");
-    assert!(
-        error.to_string().ends_with("`templates/b.yaml` is a link or something special: copy the file that is meant")
-    );
+    assert!(error.to_string().ends_with("`templates/b.yaml` is a link or a special file: copy the intended file"));
     let error = ChartFiles::of_folder(&folder.path().join("none"), SMALL).expect_err("refused");
     assert_eq!(error.code(), codes::CHART_UNREADABLE);
 }

@@ -1,4 +1,4 @@
-//! Runs Helm as a child process on the vendor's machine, on a chart that anyone may have written.
+//! Runs Helm as a child process on the vendor's machine, on an untrusted chart.
 //!
 //! Threats: a template may run forever, print without end, or exhaust memory; a JSON Schema of values may refer to a
 //! document elsewhere. Time, output and memory are bounded. Helm gets an empty home folder and no inherited
@@ -19,7 +19,7 @@ use crate::program::Program;
 /// Time limit for the rendering of a chart. Real charts take a second.
 const LONGEST: Duration = Duration::from_mins(2);
 
-/// Maximum size of rendered output, in bytes. Real charts render to a tenth of it.
+/// Maximum size of rendered output, in bytes. Real charts render to at most a tenth of it.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
 /// Bytes of Helm's messages that are read.
@@ -42,7 +42,7 @@ const UNKNOWN_HOOK: &str = "skipping unknown hook";
 const IGNORED_VALUE: [&str; 3] =
     ["cannot overwrite table with non table", "skipping globals because", "returned non-bool value"];
 
-/// Message of a chart that wants the passwords of its install when it is upgraded.
+/// Message of a chart that requires the passwords of its install when it is upgraded.
 const CURRENT_PASSWORDS: &str = "PASSWORDS ERROR";
 
 /// Hint for a chart that renders only for an install.
@@ -105,7 +105,7 @@ impl Rendering<'_> {
                     "Helm leaves out an object with a hook that it does not know: {}",
                     escape_messages(message)
                 );
-                let hint = "Correct its annotation `helm.sh/hook`, or have no such object by the chart's values.";
+                let hint = "Correct its annotation `helm.sh/hook`, or disable the object in the chart's values.";
                 return Err(BuildError::at(codes::CHART_HOOK, place(), what).hint(hint).refusing(&self.name));
             }
             if IGNORED_VALUE.iter().any(|ignored| message.contains(ignored)) {
@@ -149,7 +149,7 @@ impl Rendering<'_> {
                 Ok(None) => {
                     let _ = child.kill();
                     let _ = child.wait();
-                    return Err(self.beyond(format!("is not rendered after {} seconds", LONGEST.as_secs())));
+                    return Err(self.beyond(format!("is still not rendered after {} seconds", LONGEST.as_secs())));
                 }
                 Err(error) => return Err(super::interruption_error("Helm", error)),
             }
@@ -166,7 +166,7 @@ impl Rendering<'_> {
         let said = escape_messages(messages.trim().trim_start_matches("Error: "));
         let said = said.lines().filter(|line| !line.starts_with("Use --debug")).collect::<Vec<_>>().join("\n");
         if messages.contains(SPRUNG) {
-            let what = format!("a template calls `lookup`, which asks a cluster: {}", at(&said));
+            let what = format!("a template calls `lookup`, which queries a cluster: {}", at(&said));
             return BuildError::at(codes::CHART_LOOKUP, place, what).refusing(&self.name);
         }
         let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
@@ -187,7 +187,7 @@ pub fn lacks_current_passwords(error: &BuildError) -> bool {
     error.code() == codes::CHART_REFUSED && error.to_string().contains(CURRENT_PASSWORDS)
 }
 
-/// Further text for the refusal of a chart that generates passwords at install and asks for them at upgrade, as
+/// Additional text for the refusal of a chart that generates passwords at install and asks for them at upgrade, as
 /// Bitnami's charts do.
 ///
 /// `None` for any other refusal.
@@ -203,13 +203,13 @@ fn current_passwords(messages: &str) -> Option<String> {
     let named: Vec<_> = named.filter(is_path).map(|name| format!("`{name}`")).collect();
     let values = if named.is_empty() { "the passwords".to_owned() } else { named.join(", ") };
     Some(format!(
-        "In the chart's values, name an existing Secret in place of {values}, mostly by `existingSecret` beside it. \
+        "In the chart's values, name an existing Secret in place of {values}, usually with `existingSecret` beside it. \
          Declare that Secret with its keys under `secrets` of the component: the site generates it once, and keeps it \
          over upgrades."
     ))
 }
 
-/// Escapes Helm's messages for a terminal: they may contain arbitrary text of the chart.
+/// Escapes Helm's messages for a terminal: they may contain arbitrary text from the chart.
 fn escape_messages(messages: &str) -> String {
     let letters = messages.chars().flat_map(|letter| match letter {
         '\n' | '"' | '\'' => vec![letter],

@@ -3,8 +3,8 @@
 //! A Job before install and upgrade becomes part of a component that the chart's component needs, so that it runs
 //! first. A Job after them becomes an ordinary object: a component is ready once its Jobs are complete. Objects that
 //! such a Job uses come with it, and so does the content of `crds`. Several Jobs of one event run one after the other,
-//! by weight and name as in Helm: each further one is a component of its own. Landfall runs all of them for each
-//! version of a release, so a hook for only install or only upgrade must be declared repeatable. A test that sends
+//! by weight and name as in Helm. Each later one is a separate component. Landfall runs all of them for each version of
+//! a release. So a hook that runs only at install or only at upgrade must be declared repeatable. A test that sends
 //! requests to a Service becomes a proof. Every other hook is refused.
 
 use std::collections::BTreeSet;
@@ -46,11 +46,11 @@ const COMPANIONS: [&str; 9] = [
 pub struct ObjectPlacement {
     /// Objects of a component that precedes the chart's component, with the first Job.
     pub before: Vec<SourcedObject>,
-    /// Further Jobs before the component, in the order in which they run.
+    /// The remaining Jobs before the component, in the order in which they run.
     pub next_before: Vec<SourcedObject>,
     /// Objects of the component, with the first Job that runs after the others.
     pub objects: Vec<SourcedObject>,
-    /// Further Jobs after the component, in the order in which they run.
+    /// The remaining Jobs after the component, in the order in which they run.
     pub next: Vec<SourcedObject>,
     /// Test pods, in the order in which Helm runs them.
     pub tests: Vec<SourcedObject>,
@@ -88,7 +88,8 @@ impl ObjectPlacement {
     }
 }
 
-/// Hooks that a release normally omits: tests that cannot become proofs, and hooks for only uninstall or rollback.
+/// Hooks that a release normally omits: tests that cannot become proofs, and hooks that run only at uninstall or
+/// rollback.
 pub fn idle(component: &ComponentDefinition, objects: &[SourcedObject]) -> Vec<String> {
     let is_idle = |sourced: &&SourcedObject| {
         let Some(events) = events(&sourced.object) else { return false };
@@ -105,7 +106,7 @@ pub struct Rules<'a> {
     pub chart: &'a Path,
     /// Version of the chart, which becomes part of the names of Jobs.
     pub version: &'a str,
-    /// Hooks for only install or only upgrade that may run at both, by kind and name.
+    /// Hooks that run only at install or only at upgrade and may run at both, by kind and name.
     pub repeatable: BTreeSet<&'a str>,
 }
 
@@ -153,7 +154,7 @@ impl Rules<'_> {
         Ok(placed)
     }
 
-    /// Returns true if an object is a Job for only install or only upgrade that the release does not list as
+    /// Returns true for a Job that runs only at install or only at upgrade and that the release does not list as
     /// repeatable.
     fn is_unnamed(&self, object: &Value) -> bool {
         let has_place = |events: &BTreeSet<&str>| events.iter().all(|event| EVENTS.contains(event));
@@ -201,7 +202,7 @@ fn is_of_both(events: &BTreeSet<&str>) -> bool {
     ["install", "upgrade"].iter().all(|end| events.iter().any(|event| event.ends_with(end)))
 }
 
-/// Error for a Job for only install or only upgrade; it lists all others of that kind.
+/// Error for a Job that runs only at install or only at upgrade; it lists all others of that kind.
 fn at_one_time(sourced: &SourcedObject, events: &BTreeSet<&str>, unnamed: &[String]) -> BuildError {
     let title = title(&sourced.object);
     let only = events.iter().copied().collect::<Vec<_>>().join(", ");
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn hook_jobs_order_by_weight_and_name() {
+    fn hook_jobs_follow_helm_order() {
         let weighed = |name: &str, events: &str, weight: &str| {
             let mut sourced = hook("Job", name, events);
             sourced.object["metadata"]["annotations"][WEIGHT] = json!(weight);

@@ -21,10 +21,10 @@ pub struct HelmIgnore(Vec<Rule>);
 #[derive(Debug)]
 struct Rule {
     pattern: GlobMatcher,
-    /// True if it ignores what does not match.
+    /// True if it ignores paths that do not match.
     is_negated: bool,
     of_folders_alone: bool,
-    /// True if it compares the whole path rather than the name.
+    /// True if the pattern matches the whole path rather than the name.
     is_path: bool,
 }
 

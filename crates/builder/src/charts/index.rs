@@ -91,7 +91,7 @@ impl Entry {
             return Err(unusable(&format!("no address but {url}")).hint(as_of_registry(url)));
         }
         Err(match refused {
-            Some(error) => unusable("an address that Landfall does not take").because(error),
+            Some(error) => unusable("an unsupported address").because(error),
             None if self.urls.is_empty() => unusable("no address"),
             None => unusable("no valid address"),
         })

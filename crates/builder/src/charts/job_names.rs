@@ -1,7 +1,7 @@
 //! Names of a chart's Jobs.
 //!
-//! Kubernetes changes no Job in place, and the next version has other images. Therefore each version of a release has
-//! its own Jobs, with the version in their names. No other object of the chart may refer to a Job by name.
+//! Kubernetes never changes a Job in place, and the next version has other images. Therefore each version of a release
+//! has its own Jobs, with the version in their names. No other object of the chart may refer to a Job by name.
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[
             if let Some(pointer) = search.object(&sourced.object, "", TextContext::Other) {
                 let what = format!("names Job/{old}, which is `{new}` in this version of the release");
                 let hint = format!(
-                    "Have none of both by the chart's values, list one under `leaveOut` of the chart (`leaveOut: \
+                    "Disable both in the chart's values, list one under `leaveOut` of the chart (`leaveOut: \
                      [Job/{old}]`), or bring the objects as manifests of your own."
                 );
                 return Err(job_name_error(sourced, &format!(": {pointer}"), what).hint(hint));

@@ -1,11 +1,11 @@
 //! Look-ups of the cluster. Without a cluster, Helm's `lookup` finds nothing, and a chart would render as if every site
-//! were empty. Therefore a look-up that a rendering makes is refused.
+//! were empty. Therefore a rendering that makes a look-up is refused.
 //!
 //! Each call of `lookup` in a template, and in a quoted text that may become one, is replaced with a trap. The trap is
 //! a call of `fail` with the same arguments, which Go's templates refuse on execution. A look-up behind a condition
 //! that the values do not meet is harmless; one that is reached fails with its file and line. Notes do not reach a
-//! site, so they may make look-ups. A file that is not a template, but may become one through `tpl`, must not call it
-//! at all.
+//! site, so they may make look-ups. A file that is not a template, but may become one through `tpl`, must not call
+//! `lookup` at all.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub const SPRUNG: &str = "wrong number of args for fail";
 
 /// Traps every look-up in a chart's templates; returns their number. Returns an error for a look-up in any other file.
 ///
-/// `name` is the chart's name in messages, and that of a file of values, whose path is empty.
+/// `name` is the name for messages: that of the chart, or that of a file of values, whose path is empty.
 pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     let mut trapped = 0;
     let notes = notes(files);
@@ -46,7 +46,7 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
             }
             let file = if path.is_empty() { PathBuf::from(name) } else { Path::new(name).join(path) };
             let place = Place { file: Some(file), line: u64::try_from(line).ok(), field: None };
-            let what = "calls `lookup`, which asks a cluster: there is none while a release is built";
+            let what = "calls `lookup`, which queries a cluster: there is none while a release is built";
             return Err(BuildError::at(codes::CHART_LOOKUP, place, what));
         }
         trapped += calls.len();

@@ -39,7 +39,7 @@ impl Metadata {
     }
 
     /// Returns an error if name or version differ from a reference in the lock, because an index or an archive may
-    /// contain any chart. `shown` is its name in messages.
+    /// contain any chart. `shown` is the chart's name in messages.
     pub fn check_reference(&self, shown: &str, reference: &Reference) -> Result<()> {
         let (name, version) = name_and_version(reference);
         let is_version = version.is_empty() || plain(&self.version).replace('_', "+") == plain(&version);
@@ -68,7 +68,7 @@ struct LockFile {
     dependencies: Option<Vec<Dependency>>,
 }
 
-/// Reads a chart's metadata. Returns an error for a chart that lacks a dependency, or has another version of one than
+/// Reads a chart's metadata. Returns an error for a chart that lacks a dependency, or has one in a version other than
 /// its `Chart.lock` states.
 pub fn check(name: &str, files: &ChartFiles) -> Result<Metadata> {
     let metadata: Metadata = yaml(name, files, "Chart.yaml")?;

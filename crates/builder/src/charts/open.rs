@@ -100,7 +100,7 @@ pub struct PinnedChart {
     digest: Sha256,
     /// Blobs of the chart in the content store; empty for an archive next to the lock.
     blobs: BTreeSet<Sha256>,
-    /// License that a person wrote.
+    /// License that a user wrote.
     license: Option<String>,
 }
 
@@ -238,7 +238,8 @@ async fn bytes(
 
 /// Opens an archive with the checks of a build, so that a lock pins none that a build would refuse.
 ///
-/// Refused are a broken archive, and one of another chart than the entry names. `name` is its name in messages.
+/// A broken archive is refused, as is the archive of a chart other than the entry names. `name` is the chart's name in
+/// messages.
 pub fn open_archive(name: &str, bytes: &[u8], reference: &Reference) -> Result<ChartFiles> {
     let files = ChartFiles::of_archive(name, bytes, Limits::default())?;
     metadata::check(name, &files)?.check_reference(name, reference)?;

@@ -1,8 +1,8 @@
 //! Collects all objects of a chart that differ at each rendering and that a site cannot generate, in one refusal.
 //!
-//! Otherwise, a person who declares one Secret at a time would need a build for each. The refusal names all of them
-//! with lines that declare them. It also names Secrets that are the same each time: a build would refuse these next,
-//! because they would travel in the clear.
+//! Otherwise, a user who declares one Secret at a time would need a build for each. The refusal names all of them with
+//! lines that declare them. It also names Secrets that are the same each time: a build would refuse these next, because
+//! they would travel unencrypted.
 
 use std::collections::BTreeSet;
 

@@ -26,7 +26,7 @@ use crate::secret_entry::{self, SecretEntry};
 /// Maximum size of a file of values, in bytes.
 const VALUES_BYTES: u64 = 1 << 20;
 
-/// A pause longer than one second, the finest time that template functions with an implicit clock print.
+/// A pause of more than one second, the finest time that template functions with an implicit clock print.
 const TICK: Duration = Duration::from_millis(1100);
 
 /// Folder of a chart during its rendering.
@@ -38,10 +38,10 @@ const BARE_CHART: &str = "bare-chart";
 /// Folder of the chart whose look-ups return nothing and are not refused.
 const UNTRAPPED_CHART: &str = "untrapped-chart";
 
-/// Folder of the chart whose look-ups are trapped, rendered to find out whether it makes one.
+/// Folder of the chart with trapped look-ups, rendered to find out whether the chart makes one.
 const TRAPPED_CHART: &str = "trapped-chart";
 
-/// Renders a component's chart, and adds to the definition whatever the chart brings besides objects.
+/// Renders a component's chart, and adds to the definition everything that the chart provides besides objects.
 ///
 /// Returns the component, between the components for hooks that run before and after it, if the chart has such hooks.
 pub fn render(
@@ -101,7 +101,7 @@ struct ChartRendering {
     asks: Option<String>,
 }
 
-/// Remark on look-ups that return nothing, for a person who wrote `lookups: empty`.
+/// Remark on look-ups that return nothing, for a user who wrote `lookups: empty`.
 fn remark(opened: &OpenChart, asks: &str, objects: &[SourcedObject], secrets: &[ChartSecret]) -> String {
     let own = lookup::asking(&opened.files);
     let is_asking =
@@ -199,7 +199,7 @@ fn write(chart: &ChartFiles, values: &ChartFiles, folder: &Path) -> Result<()> {
 /// Adds to the objects of an install those that only an upgrade renders, if the release names them.
 ///
 /// The comparison with an upgrade runs without the trap: at an upgrade, charts mostly look up the password that they
-/// generated, and a site keeps that. Objects taken from an upgrade make no look-up, like all others.
+/// generated, which a site keeps. Objects taken from an upgrade make no look-up, like all others.
 fn with_upgrade(
     rendering: &Rendering<'_>,
     chart: &ChartDefinition,

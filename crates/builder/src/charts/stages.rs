@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The first Job before the component comes with the objects that all hooks of that time use. The first Job after it is
-//! an object of the component itself. Each further Job is a separate component: a component is ready once its Jobs are
-//! complete. Helm likewise starts a Job only after the previous one has ended. A component that needs the chart's
+//! an object of the component itself. Each later Job is a separate component: a component is ready once its Jobs are
+//! complete. In Helm, too, a Job starts only after the previous one has ended. A component that needs the chart's
 //! component also needs the last Job after it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use crate::definition::{ComponentDefinition, Definition, is_label, order};
 use crate::error::{BuildError, Place, Result};
 use crate::rendered::{Origin, RenderedComponent, title};
 
-/// Makes the component of a chart, between the components for its hooks.
+/// Creates the component of a chart, between the components for its hooks.
 pub fn bring(
     definition: &mut Definition,
     index: usize,
@@ -128,7 +128,7 @@ impl Stages<'_> {
     fn without_mounts(&self, sourced: &SourcedObject) -> Result<()> {
         let mut mounts = self.own().mounts.iter().map(|mount| &mount.claim.value);
         let Some(claim) = mounts.find(|claim| mounts_claim(&sourced.object, claim)) else { return Ok(()) };
-        let what = format!("it runs before the component, whose claim `{claim}` does not exist by then");
+        let what = format!("it runs before the component, whose claim `{claim}` does not exist at that time");
         let hint = format!(
             "Declare the mount `{claim}` in a component of its own, in the same namespace, that the chart's component \
              needs."
@@ -147,7 +147,7 @@ impl Stages<'_> {
         (first.secrets, first.site_secrets) = (secrets, site_secrets);
     }
 
-    /// Moves declarations about a component's objects to it: a person writes all of them at the chart.
+    /// Moves declarations about a component's objects to it: a user writes all of them in the chart's component.
     fn move_declarations(&mut self, (to, objects): &Stage) {
         let is_here = |kind: &str, name: &str| objects.iter().any(|it| title(&it.object) == format!("{kind}/{name}"));
         let (own, name) = (self.own().name.value.clone(), self.name(*to));
@@ -164,7 +164,7 @@ impl Stages<'_> {
         (stage.references, stage.editable) = (references, editable);
     }
 
-    /// Gives each component the words in its objects that are declared not to be images.
+    /// Gives each component those words declared not to be images that occur in its objects.
     fn share_words<'a>(&mut self, objects: &[SourcedObject], stages: impl Iterator<Item = &'a Stage>) {
         let has = |objects: &[SourcedObject], word: &str| {
             objects.iter().any(|it| has_text(&it.object, &|text| text.contains(word)))

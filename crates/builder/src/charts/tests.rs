@@ -1,5 +1,5 @@
-//! Releases with charts from all kinds of sources. A script replaces Helm, because these tests concern what the builder
-//! does with charts; the tests crate renders with the real Helm.
+//! Releases with charts from all kinds of sources. A script replaces Helm, because these tests concern the builder's
+//! handling of charts; the tests crate renders with the real Helm.
 
 use std::collections::BTreeMap;
 
@@ -239,7 +239,7 @@ async fn lookups_return_empty_when_declared() {
     bench.lock().await.expect("locked");
     let notes = Notes::default();
     bench.build_watched("2026-11-20T08:16:00Z", &bench.path("out"), &notes).await.expect("built");
-    let said = "charts.example/own/database:3.0.0: a template calls `lookup`, which asks a cluster: \
+    let said = "charts.example/own/database:3.0.0: a template calls `lookup`, which queries a cluster: \
         chart/templates/a.yaml:2:7; it finds nothing, as `lookups: empty` says, and the chart renders 1 object; of \
         templates that ask: ConfigMap/database; generated at the site: Secret/drawn";
     assert_eq!(notes.all().first().map(String::as_str), Some(said));
@@ -603,7 +603,7 @@ async fn hook_dependencies_must_exist_before_hook() {
     bench.lock().await.expect("locked");
     let refused = refusal_text(&bench, bench.build().await);
     assert!(
-        refused.starts_with("LF2085 ") && refused.contains("whose claim `model` does not exist by then"),
+        refused.starts_with("LF2085 ") && refused.contains("whose claim `model` does not exist at that time"),
         "{refused}"
     );
 }

@@ -41,7 +41,7 @@ pub fn is_proof(component: &ComponentDefinition, test: &SourcedObject) -> bool {
 /// Converts a test to a proof. The name of the first one, number 0, has no number.
 fn proof(component: &ComponentDefinition, number: usize, test: &SourcedObject) -> Result<ProofDefinition> {
     let Some(asked) = test_request(&test.object, &component.namespace.value) else {
-        let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a \
+        let what = "the test is something other than one `curl --fail` of a Service of the component, which is what a \
             proof can be";
         let title = title(&test.object);
         let hint = format!(
@@ -160,7 +160,10 @@ mod tests {
         assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), ["shop-chart-test 80/", "shop-chart-test-2 81/b"]);
         assert!(proofs(&component, &[account]).expect("none").is_empty());
         let error = proofs(&component, &[page, test("Pod", "script", &["sh", "-c", "a"])]).expect_err("refused");
-        assert!(error.to_string().contains("Pod/script") && error.to_string().contains("something else"), "{error}");
+        assert!(
+            error.to_string().contains("Pod/script") && error.to_string().contains("something other than"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -183,7 +186,7 @@ mod tests {
             &["curl", "-f", "a", "b"],
             &["curl", "-f"],
             &[],
-            // These accept any response, that of a redirect, or that to another request.
+            // These accept any response, a redirect's response, or the response to a different request.
             &["curl", "shop:80"],
             &["curl", "-sS", "shop:80"],
             &["curl", "-fL", "shop:80"],

@@ -29,8 +29,8 @@ const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 /// Hint for a chart that makes a certificate authority for its webhook.
 pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which \
     cert-manager makes it, such as `certManager.enabled`, or those that name a certificate of your own: the chart's \
-    values.yaml has them. A certificate that a site gives belongs under `siteSecrets` of the component. Or switch off \
-    what has it.";
+    values.yaml has them. A certificate that a site gives belongs under `siteSecrets` of the component. Or disable \
+    what contains it.";
 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn secret(
     drawn: &mut GeneratedValues,
 ) -> Result<ChartSecret> {
     if one.object["kind"] != "Secret" {
-        let what = "is something else each time that the chart is rendered";
+        let what = "differs each time the chart is rendered";
         let error = BuildError::at(codes::CHART_UNSTEADY, place(one, &format!(": {pointer}")), what);
         return Err(if pointer.ends_with("/caBundle") { error.hint(OF_CERTIFICATES) } else { error });
     }
@@ -221,16 +221,16 @@ fn chart_secret(one: &SourcedObject, other: &SourcedObject, drawn: &mut Generate
         }
     }
     if found.random.is_empty() {
-        return Err(unsteady_error(one, "", "differs in something else than its values"));
+        return Err(unsteady_error(one, "", "differs in something other than its values"));
     }
     Ok(found)
 }
 
-/// Tells whether a generated Secret can omit a key.
+/// Returns whether a generated Secret can omit a key.
 type IsPlain<'a> = &'a dyn Fn(&str) -> bool;
 
-/// Returns an error for fields that a generated Secret would not have: labels and annotations that others may use, and
-/// all fields other than name and values.
+/// Returns an error for fields that a generated Secret would lack: labels and annotations that others may use, and
+/// anything beyond name and values.
 fn check_carried_fields(one: &SourcedObject) -> Result<()> {
     let object = &one.object;
     let keys = |pointer| object.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
@@ -286,7 +286,7 @@ fn letters_and_digits(one: &str, other: &str) -> std::result::Result<u32, &'stat
     if !both().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err("is more than random letters and digits, such as a key or an address: a site cannot generate it");
     }
-    // With sixteen or more random letters of both cases, two texts almost never lack one case.
+    // Among sixteen or more random letters of both cases, one case is almost never missing.
     if !both().any(|byte| byte.is_ascii_uppercase()) || !both().any(|byte| byte.is_ascii_lowercase()) {
         return Err("has letters of one case at most, such as hexadecimal digits: a site generates both");
     }

@@ -1,8 +1,8 @@
-//! Objects of a chart for only install, or for only upgrade.
+//! Objects that a chart renders only for an install, or only for an upgrade.
 //!
 //! Templates see whether they are rendered for an install or an upgrade, but a release has the same objects at both.
 //! Therefore an object for only one of them is refused by name, unless the release lists it as repeatable or leaves it
-//! out. A Secret for only install is accepted: a site generates it once, as such a chart intends.
+//! out. A Secret that is rendered only for an install is accepted: a site generates it once, as such a chart intends.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub fn upgrade_objects<'a>(
     }
 }
 
-/// Adds the objects for only upgrade to those of an install.
+/// Adds the objects that are rendered only for an upgrade to those of an install.
 pub fn add(install: &mut Vec<SourcedObject>, upgrade: &[SourcedObject]) {
     let added: Vec<_> = missing(install, upgrade).into_iter().cloned().collect();
     install.extend(added);
@@ -56,7 +56,7 @@ fn missing<'a>(one: &[SourcedObject], other: &'a [SourcedObject]) -> Vec<&'a Sou
     other.iter().filter(|sourced| !known.contains(&unsteady::name(sourced))).collect()
 }
 
-/// Error that names the objects of an upgrade alone or of an install alone; `None` without such objects.
+/// Error that names the objects rendered only for an upgrade or only for an install; `None` without such objects.
 fn refusal(upgrade: &[&SourcedObject], install: &[&SourcedObject]) -> Option<BuildError> {
     let first = upgrade.first().or_else(|| install.first())?;
     let titles =
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn install_or_upgrade_only_objects_are_refused() {
+    fn one_time_objects_are_refused() {
         let (install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move", "Pod/b"]));
         let error = upgrade_objects(&chart(""), &install, &upgrade).expect_err("refused");
         assert_eq!(error.code(), codes::CHART_UPGRADE);

@@ -22,7 +22,7 @@ pub struct BackupEntry {
     pub container: Option<Spanned<String>>,
     /// Volume of the pod with the data.
     pub volume: Spanned<String>,
-    /// Time limit in seconds for `save`, and likewise for `load`.
+    /// Time limit in seconds for `save`, and separately for `load`.
     #[serde(default)]
     pub limit_seconds: Option<Spanned<u64>>,
     /// Preset that provides the programs.
@@ -91,7 +91,7 @@ pub struct BackupDefinition {
     pub container: Option<Spanned<String>>,
     /// Volume of the pod with the data.
     pub volume: Spanned<String>,
-    /// Time limit in seconds for `save`, and likewise for `load`.
+    /// Time limit in seconds for `save`, and separately for `load`.
     pub limit_seconds: Option<Spanned<u64>>,
     /// Preset that provided the programs, if any.
     pub preset: Option<AppliedPreset>,
@@ -181,7 +181,7 @@ pub struct MarkerDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckDefinition {
-    /// One sentence that says what a pass shows.
+    /// One sentence that states what a pass shows.
     pub shows: Spanned<String>,
     /// The program and its arguments.
     pub arguments: Spanned<Vec<String>>,
@@ -199,6 +199,6 @@ pub struct CheckDefinition {
 pub struct UnsavedDefinition {
     /// `PersistentVolumeClaim/NAME`, or `StatefulSet/NAME/TEMPLATE` for the claims of all pods.
     pub volume: Spanned<String>,
-    /// One sentence that says why a site can do without it.
+    /// One sentence on why a site can do without it.
     pub because: Spanned<String>,
 }

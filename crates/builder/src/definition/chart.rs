@@ -29,7 +29,8 @@ pub struct ChartDefinition {
     /// Files of values, relative to the definition; later ones take precedence.
     #[serde(default)]
     pub values: Vec<Spanned<PathBuf>>,
-    /// Objects for only install or only upgrade, such as the hook `Job/shop-admin`, that may exist at both.
+    /// Objects that are rendered only for an install or only for an upgrade, such as the hook `Job/shop-admin`, that
+    /// may exist at both.
     #[serde(default)]
     pub repeatable: Vec<Spanned<String>>,
     /// Objects that the chart renders but the release omits, such as `Job/shop-cleanup`.

@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 use super::Release;
 use crate::error::{BuildError, Place, Result};
 
-/// A field of rendered objects that holds an image, missing in Landfall's own table.
+/// A field of rendered objects that holds an image and is missing in Landfall's own table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageFieldDefinition {

@@ -138,7 +138,7 @@ pub struct Release {
     /// Text of the release notes, after it was read.
     #[serde(skip)]
     pub notes_text: Option<String>,
-    /// Remarks on the rendering for a person: the results of look-ups, and the objects that were dropped.
+    /// Remarks on the rendering for users: the results of look-ups, and the objects that were dropped.
     #[serde(skip)]
     pub remarks: Vec<String>,
     /// Versions that can be upgraded to this one; if absent, every earlier version.
@@ -166,7 +166,7 @@ pub struct Release {
     /// Values that a site may set.
     #[serde(default)]
     pub values: Vec<ValueDefinition>,
-    /// Proofs that show at a site that the release is of use, in the order in which they run.
+    /// Proofs that show at a site that the release works, in the order in which they run.
     #[serde(default)]
     pub proofs: Vec<ProofDefinition>,
     /// Fields of rendered objects that hold images, in addition to the fields that Landfall knows.
@@ -243,7 +243,7 @@ pub struct ComponentDefinition {
     /// Seconds to become ready, after which the component counts as failed.
     #[serde(default = "five_minutes")]
     pub ready_seconds: u64,
-    /// Data policy: present if it keeps data, with what an upgrade does with that.
+    /// Data policy, if the component keeps data: what an upgrade does with that data.
     #[serde(default)]
     pub data: Option<Spanned<ComponentData>>,
     /// Backup rules and presets, as written: how its data is saved and restored.

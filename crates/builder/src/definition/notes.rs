@@ -47,7 +47,7 @@ pub(crate) fn expand(path: &Path, release: &mut Release) -> Result<()> {
     Ok(())
 }
 
-/// Returns true if a path stays below the folder that it is relative to.
+/// Returns true if a path stays below its base folder.
 fn is_inside(path: &Path) -> bool {
     let mut parts = path.components().filter(|part| *part != Component::CurDir).peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
@@ -123,12 +123,12 @@ mod tests {
         let file = "notes: {file: NOTES.md}";
         assert_eq!(
             refused(file, b"a\n\nb\x1b[2J"),
-            "LF2027 NOTES.md:3: line 3 of the notes has U+001B, which is not seen"
+            "LF2027 NOTES.md:3: line 3 of the notes has U+001B, which is invisible"
         );
         assert_eq!(refused(file, b"\xff"), "LF2027 NOTES.md: the notes are not UTF-8");
         assert_eq!(refused(file, &vec![b'a'; (64 << 10) + 1]), "LF2027 NOTES.md: the notes are longer than 64 KiB");
         let inline = refused("notes: \"a\\u202Eb\"", b"");
-        assert_eq!(inline, "LF2027 release.yaml:4: notes: line 1 of the notes has U+202E, which is not seen");
+        assert_eq!(inline, "LF2027 release.yaml:4: notes: line 1 of the notes has U+202E, which is invisible");
         for path in ["../NOTES.md", "/etc/hostname", "more/../NOTES.md", "."] {
             let refused = refused(&format!("notes: {{file: {path}}}"), b"fine");
             assert!(refused.starts_with("LF2027") && refused.ends_with("in the release's folder"), "{refused}");

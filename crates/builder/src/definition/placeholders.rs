@@ -1,6 +1,6 @@
-//! Placeholders in a definition for values that a person must fill in.
+//! Placeholders in a definition for values that a user must fill in.
 
-/// Placeholder for a value that a person must fill in.
+/// Placeholder for a value that a user must fill in.
 pub const FILL_IN: &str = "FILL-IN";
 
 /// Lines with a field to fill in, counted from 1. Comments may contain the placeholder.

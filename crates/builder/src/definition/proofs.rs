@@ -15,7 +15,7 @@ pub struct ProofDefinition {
     pub name: Spanned<String>,
     /// Name of the component that is tried.
     pub component: Spanned<String>,
-    /// One sentence that says what a pass shows.
+    /// One sentence that states what a pass shows.
     pub shows: Spanned<String>,
     /// Time limit in seconds, after which the proof fails.
     #[serde(default)]

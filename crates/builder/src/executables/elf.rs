@@ -33,8 +33,7 @@ const GLIBC_LIBRARIES: [&str; 9] = [
 /// GCC's stack unwinding library, on which glibc packages depend, and the prefix of its symbol versions.
 const UNWINDING: (&str, &str) = ("libgcc_s.so.1", "GCC_");
 
-/// Name that a program with packed relocations has in place of a symbol version, and the glibc version that supports
-/// it.
+/// Entry that stands for packed relocations in a program's symbol versions, and the glibc version that supports them.
 const PACKED_RELOCATIONS: (&str, Glibc) = ("GLIBC_ABI_DT_RELR", Glibc(2, 36));
 
 /// Maximum number of libraries, and of symbol versions, that are read of a program.
@@ -82,7 +81,7 @@ pub enum Needs {
 /// Libraries that a program may be linked with in addition to glibc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedLibraries {
-    /// No further library.
+    /// No other library.
     Nothing,
     /// GCC's stack unwinding library, which Rust programs for glibc need.
     Unwinding,
@@ -138,7 +137,7 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(
     Ok(sections.needs(beside).unwrap_or(other))
 }
 
-/// Libraries and symbol versions of a program, as its sections state.
+/// Libraries and symbol versions of a program, as its sections state them.
 #[derive(Debug, Default)]
 struct LinkedLibraries {
     libraries: Vec<String>,

@@ -60,11 +60,11 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// Returns an error for a GPU program that cannot run at a site: not a program, for another CPU, or with further
+/// Returns an error for a GPU program that cannot run at a site: not a program, for another CPU, or with other
 /// requirements.
 ///
-/// Allowed are the glibc version that preflight requires of a host, and GCC's library that comes with it. The program
-/// loads the library of the driver, which a static program cannot do.
+/// Allowed are the glibc version that preflight requires of a host, and GCC's library that comes with it. A static
+/// program could not load the driver's library.
 pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let newest = Glibc::from(GPU_GLIBC);
@@ -84,7 +84,7 @@ pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// Returns an error for a file that is not a program, or one for another CPU than the platform's.
+/// Returns an error for a file that is not a program, or that is for a CPU other than the platform's.
 fn check_processor(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let machine = machine(path).map_err(|error| refused("cannot be read as a program".to_owned()).because(error))?;
@@ -177,7 +177,7 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     }
     dynamic.extend(DT_NULL.to_le_bytes());
     field(&mut dynamic, 0, 8);
-    // One library with all versions: its version, count and name; offset of the versions; no next one.
+    // One library with all versions: its structure version, count and name; offset of the versions; no next entry.
     let mut needed = Vec::new();
     for (value, length) in [(1, 2), (versions.len() as u64, 2), (0, 4), (16, 4), (0, 4)] {
         field(&mut needed, value, length);
@@ -204,7 +204,7 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     let at = (bytes.len() as u64).to_le_bytes();
     bytes[40..48].copy_from_slice(&at);
     bytes[58..62].copy_from_slice(&[64, 0, 4, 0]);
-    // Index of the section with the names of sections: the strings start with an empty one.
+    // Index of the section that holds section names: the string table starts with an empty string.
     bytes[62..64].copy_from_slice(&[1, 0]);
     bytes.extend(headers);
     bytes

@@ -1,7 +1,7 @@
 //! Requests for files across redirects: which server gets which header, and a hub's statements about its content.
 //!
-//! Threats: a redirect may lead to a server that must not see a token or a secret header. A hub may serve another
-//! commit than the requested one, or name another server for its token. Secrets are sent only to the server that was
+//! Threats: a redirect may lead to a server that must not see a token or a secret header. A hub may serve a commit
+//! other than the requested one, or name another server for its token. Secrets are sent only to the server that was
 //! named.
 
 use landfall_bundle_spec::Sha256;
@@ -26,7 +26,7 @@ const COMMIT: &str = "x-repo-commit";
 const LINKED_TAG: &str = "x-linked-etag";
 const LINKED_SIZE: &str = "x-linked-size";
 
-/// Accepted forms of a page: JSON (PEP 691), and HTML (PEP 503) from an index without JSON.
+/// Accepted formats of a page: JSON (PEP 691), and HTML (PEP 503) from an index without JSON.
 const PAGE_FORMS: &str =
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
 
@@ -55,10 +55,10 @@ pub(crate) enum RequestTarget<'a> {
     Index,
     /// A hub: the list of a repository.
     HubList,
-    /// A hub: a file of a repository at a commit, with its digest and size as far as known.
+    /// A hub: a file of a repository at a commit, with its digest and size if known.
     Hub { commit: &'a Commit, digest: Option<Sha256>, size: u64 },
-    /// An S3 server: a page of the list of objects with the prefix; `after` is the continuation token of the page
-    /// before.
+    /// An S3 server: a page of the list of objects with the prefix; `after` is the continuation token of the previous
+    /// page.
     ObjectList { region: &'a str, prefix: &'a str, after: Option<&'a str> },
     /// An S3 server: an object of a bucket; `tag` is its `ETag` in the bucket's list, if that version is required.
     Object { region: &'a str, tag: Option<&'a str> },
@@ -83,8 +83,8 @@ impl<'a> FileRequest<'a> {
 impl Client {
     /// Requests a file or the rest of one, and follows permitted redirects.
     ///
-    /// Secrets go only to the first server: after a redirect to another one, none are sent, not even back at the first
-    /// server. Redirects of an S3 server are not followed, because a signature is valid for one URL.
+    /// Secrets go only to the first server: after a redirect to another one, none are sent, not even if a later
+    /// redirect leads back. Redirects of an S3 server are not followed, because a signature is valid for one URL.
     pub(super) async fn request(
         &self,
         asked: FileRequest<'_>,
@@ -135,12 +135,12 @@ impl Client {
         Ok(Err(Failure::Final(codes::FETCH_FAILED, what.into())))
     }
 
-    /// URL of the request: on a mirror if there is one.
+    /// URL of the request: on the mirror if there is one.
     pub(super) fn address(&self, asked: FileRequest<'_>) -> Result<Url> {
         let mut address = self.registries.file(asked.url)?;
         match asked.of {
             RequestTarget::HubList => address.set_query(Some("blobs=true")),
-            // PEP 503: URLs of pages end with `/`.
+            // PEP 503: URLs of project pages end with `/`.
             RequestTarget::Index => address.set_path(&format!("{}/", address.path())),
             // Query strings are part of the signature there.
             RequestTarget::Server
@@ -168,8 +168,8 @@ impl Client {
         Ok(secrets)
     }
 
-    /// Token for a hub: that of the Docker configuration, as for a registry; otherwise that of the environment, if it
-    /// is for this hub.
+    /// Token for a hub: from the Docker configuration, as for a registry; otherwise from the environment, if it is for
+    /// this hub.
     async fn hub_token(&self, host: &str) -> Result<Option<HeaderValue>> {
         let token = match self.docker.credentials(host).await? {
             Credentials::Bearer(token) | Credentials::Identity(token) => Some(token),
@@ -178,7 +178,10 @@ impl Client {
         };
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
         let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
-            BuildError::new(codes::CREDENTIALS_REFUSED, format!("the token for {host} has letters that no token has"))
+            BuildError::new(
+                codes::CREDENTIALS_REFUSED,
+                format!("the token for {host} contains characters that no token has"),
+            )
         })?;
         value.set_sensitive(true);
         Ok(Some(value))

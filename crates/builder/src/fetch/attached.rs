@@ -1,4 +1,4 @@
-//! A registry's content about an image, besides the image itself: manifests under optional tags, the referrers list,
+//! A registry's content about an image, apart from the image itself: manifests under optional tags, the referrers list,
 //! and blobs of such manifests.
 
 use landfall_bundle_spec::Sha256;
@@ -16,14 +16,14 @@ use crate::error::Result;
 use crate::manifest::{OCI_INDEX, OciDescriptor};
 use crate::reference::Reference;
 
-/// Held by the task that fetches blobs, so that there is only one at a time.
+/// Held by the task that fetches blobs, so that only one task fetches them at a time.
 static ONE: Mutex<()> = Mutex::const_new(());
 
 /// Status codes of registries without the referrers API.
 const NO_REFERRERS: [u16; 5] = [400, 404, 405, 406, 501];
 
 impl Client {
-    /// A manifest by its digest or tag; `None` if the registry lacks it.
+    /// A manifest by its digest or tag; `None` if the registry does not have it.
     pub(crate) async fn manifest_if_any(
         &self,
         reference: &Reference,
@@ -67,7 +67,7 @@ impl Client {
     }
 }
 
-/// Fetches blobs of a repository that are missing in the store, with sizes that were checked before.
+/// Fetches blobs of a repository that the store lacks, with sizes that were checked before.
 ///
 /// Manifests share blobs, such as an empty configuration or content signed with two keys, and only one task may write a
 /// blob at a time.

@@ -112,7 +112,7 @@ enum End {
     Complete,
     /// The connection broke.
     Broken(io::Error),
-    /// The stream continued after the last byte of the blob.
+    /// The stream continued beyond the last byte of the blob.
     TooLong,
 }
 

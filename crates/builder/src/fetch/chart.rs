@@ -33,7 +33,10 @@ pub async fn fetch_chart(
             let manifest = fetch_manifest(client, store, pin, progress).await?;
             let [layer] = &manifest.layers.iter().filter(|layer| layer.media_type == CONTENT).collect::<Vec<_>>()[..]
             else {
-                return Err(invalid(codes::CHART_UNREADABLE, format!("has not one layer of the type {CONTENT}")));
+                return Err(invalid(
+                    codes::CHART_UNREADABLE,
+                    format!("does not have exactly one layer of the type {CONTENT}"),
+                ));
             };
             if layer.size > LIMIT_BYTES {
                 return Err(invalid(codes::CHART_LIMIT, format!("has {} bytes, more than {LIMIT_BYTES}", layer.size)));

@@ -24,7 +24,7 @@ use crate::file_url::FileUrl;
 use crate::manifest::{ACCEPTED, SCHEMA_1, media_type_of};
 use crate::reference::Reference;
 
-/// Bytes that a try must bring before it stalls to count as progress, after which the tries start over.
+/// Bytes that must arrive before a stall for the attempt to count as progress, after which the attempts start over.
 const STALLED_PROGRESS_BYTES: u64 = 1 << 20;
 
 /// Environment variable with the token of a hub.
@@ -48,7 +48,7 @@ pub struct Client {
     retry: Retry,
     /// Servers and proxies that did not answer and were given up: further requests to them fail immediately.
     given_up: std::sync::Mutex<HashSet<String>>,
-    /// Notes that were reported already, so that a problem of all transfers is reported once.
+    /// Notes that were already reported, so that a problem of all transfers is reported once.
     noted: std::sync::Mutex<HashSet<String>>,
     /// HTTP clients by the numbers that the registries file assigns to groups of hosts.
     ways: Vec<Way>,
@@ -72,13 +72,13 @@ pub(super) struct Way {
 /// A failed request, classified by remedy.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Transient: a retry may succeed, after the wait that the server asks for. `code` applies if no try succeeds.
+    /// Transient: a retry may succeed, after the wait that the server asks for. `code` applies if no attempt succeeds.
     Transient { code: Code, cause: Cause, wait: Option<Duration> },
     /// The body of a response stalled: almost nothing arrived for too long.
     Stalled(Cause),
-    /// The server cannot be reached, as far as the error shows; `who` is the server or the proxy.
+    /// The server cannot be reached, according to the error; `who` is the server or the proxy.
     Unreachable { who: String, cause: Cause },
-    /// Permanent: a retry would fail as well.
+    /// Permanent: a retry would also fail.
     Final(Code, Cause),
 }
 
@@ -94,7 +94,7 @@ impl Failure {
         if is_stalled { Self::Stalled(error.into()) } else { Self::transient(error) }
     }
 
-    /// Returns true if a try that failed after `bytes` counts as progress, after which the tries start over.
+    /// Returns true if an attempt that failed after `bytes` counts as progress, after which the attempts start over.
     ///
     /// Without this minimum, a server that sends a few bytes and stalls each time would be asked forever.
     pub(super) fn is_after_progress(failure: Option<&Self>, bytes: u64) -> bool {
@@ -146,7 +146,7 @@ impl Client {
         &self.ways[self.registries.way(host)]
     }
 
-    /// Index of Python packages for entries of the lock that name none.
+    /// Index of Python packages for entries of the lock that do not name one.
     pub(crate) fn package_index(&self) -> Option<&FileUrl> {
         self.registries.package_index()
     }
@@ -198,7 +198,7 @@ impl Client {
         self.retry.longest_stall
     }
 
-    /// Waits before the next try, or returns the final error for the user.
+    /// Waits before the next attempt, or returns the final error for the user.
     pub(super) async fn pause_or_give_up(
         &self,
         host: &str,
@@ -262,7 +262,7 @@ fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
     set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text)
 }
 
-/// Codes of refusals by a server, and of refusals by Landfall because of what a server asks for.
+/// Codes for requests that a server refuses, and for waits that a server asks for and Landfall refuses.
 const REFUSALS: [Code; 5] =
     [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM, codes::OBJECT_REFUSED, codes::REGISTRY_REALM];
 

@@ -25,7 +25,7 @@ use super::web::{self, OpenFile};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 
-/// Maximum bytes of a file whose size is stated neither by its server nor by the lock.
+/// Maximum bytes of a file whose size neither its server nor the lock states.
 const UNSIZED_BYTES: u64 = 16 << 30;
 
 /// Digest and size of a file.
@@ -144,7 +144,7 @@ impl Client {
         Ok(self.file(asked, offset, None).await?.and_then(|open| open.of_size(size)))
     }
 
-    /// Returns an error for a URL from which files are not fetched.
+    /// Returns an error for a URL from which files must not be fetched.
     pub(crate) fn check_address(&self, url: &FileUrl) -> Result<()> {
         self.registries.file(url).map(drop)
     }

@@ -1,5 +1,5 @@
-//! Foreign layers, which a manifest names but its registry need not hold. Their bytes would come from a URL in the
-//! manifest, and their license often forbids redistribution, so no bundle could carry them.
+//! Foreign layers, which a manifest names but which its registry need not hold. Their bytes would come from a URL in
+//! the manifest, and their license often forbids redistribution, so no bundle could carry them.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -11,7 +11,7 @@ use crate::reference::Reference;
 /// Parts of the OCI and Docker media types of layers that must not be distributed.
 const FOREIGN_TYPES: [&str; 2] = [".layer.nondistributable.", ".rootfs.foreign."];
 
-/// Maximum length of a URL in messages in characters, because it comes from outside.
+/// Maximum length in characters of a URL in messages, because it comes from outside.
 const ADDRESS_LETTERS: usize = 200;
 
 /// The part of a manifest that describes its layers. An index has none.

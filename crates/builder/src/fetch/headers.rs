@@ -1,4 +1,4 @@
-//! Headers for file servers and hubs, named in the registries file. A value is a secret from another place: it is in no
+//! Headers for file servers and hubs, named in the registries file. A value is a secret from elsewhere: it is in no
 //! lock, log, error or bundle.
 
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path, index: usize, entry: &HeaderEntry) -> Result<Hos
         _ => return Err(invalid("the value comes from `env` or from `file`".to_owned())),
     };
     let mut value = HeaderValue::try_from(format!("{}{}", entry.prefix, text.trim()))
-        .map_err(|_| invalid("the value has letters that no header may have".to_owned()))?;
+        .map_err(|_| invalid("the value contains characters that no header may have".to_owned()))?;
     value.set_sensitive(true);
     Ok(HostHeader { host: entry.host.value.clone(), name, value })
 }

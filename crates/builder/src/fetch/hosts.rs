@@ -1,8 +1,8 @@
-//! Hosts with their own settings: the authority of an internal server is valid only for that server, and a proxy is
-//! used only for its network. They also name token servers outside of a registry's domain.
+//! Hosts with their own settings: an internal server's certificate authority is valid only for that server, and a proxy
+//! is used only for its network. They also name token servers outside of a registry's domain.
 //!
-//! Threats: an authority that may certify any name can read what is sent to any server. One that is named for a host is
-//! trusted only for that host and the targets of its registry's redirects.
+//! Threats: an authority that may certify any name can read what is sent to any server. An authority that is named for
+//! a host is trusted only for that host and for redirect targets of its registry.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub(super) struct HostEntry {
     /// Paths of PEM files with certificates, in addition to those for all hosts.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
-    /// Other servers that issue tokens for this registry, and receive its credentials for that.
+    /// Other servers that issue tokens for this registry, and for that purpose receive its credentials.
     #[serde(default)]
     tokens: Vec<Spanned<String>>,
 }
@@ -110,7 +110,7 @@ fn check_host(text: &str) -> Result<(), String> {
         return Ok(());
     }
     let shown = text.escape_default();
-    Err(format!("`{shown}` is not a host as addresses have it: small letters, and a port unless it is 443"))
+    Err(format!("`{shown}` is not a host as in addresses: lower-case letters, and a port unless it is 443"))
 }
 
 /// Returns true if a text is the host of an HTTPS URL, with the port unless it is the default.

@@ -13,8 +13,8 @@ use crate::error::{BuildError, Result};
 ///
 /// # Errors
 ///
-/// `FOLDER_UNFIT` if it cannot be read, `FETCH_MISMATCH` if its content differs from the pin, in which case none of it
-/// is kept.
+/// `FOLDER_UNFIT` if it cannot be read, `FETCH_MISMATCH` if its content differs from the pin. In the latter case, none
+/// of it is kept.
 pub(crate) async fn read_local(path: &Path, pinned: Option<ExpectedBlob>, store: &ContentStore) -> Result<BlobSums> {
     let (store, path) = (store.clone(), path.to_owned());
     let ingested = tokio::task::spawn_blocking(move || ingest(&path, pinned, &store)).await;

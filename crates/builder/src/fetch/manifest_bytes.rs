@@ -1,7 +1,7 @@
 //! Fetches the bytes of a manifest.
 //!
-//! Threats: a manifest that a tag names has no known digest yet that would reveal other bytes, so it is not fetched
-//! from a server without TLS. A body may be endless or stall.
+//! Threats: a manifest named by a tag has no known digest that would reveal other bytes. So it is not fetched from a
+//! server without TLS. A body may be endless or stall.
 
 use std::time::Duration;
 

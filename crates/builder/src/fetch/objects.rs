@@ -1,7 +1,7 @@
 //! Requests to S3 servers, signed in the URL with AWS Signature Version 4 and the server's keys.
 //!
 //! Threats: anyone who reads a signed URL can use it for a quarter of an hour. It is sent only to its own server,
-//! redirects are not followed, and messages contain the URL without the signature. Of a server's reason, only the code
+//! redirects are not followed, and messages contain the URL without the signature. Only the code of a server's reason
 //! is shown, because the rest may quote the request.
 
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Minimum pace of a response body.
 //!
 //! Threats: a server may keep a connection open and send nothing, or an occasional byte, which every time limit between
-//! two bytes permits. A build would wait forever. Only time spent waiting for the server counts, not time in which the
-//! disk is slower than the network.
+//! two bytes permits. A build would wait forever. Only time spent waiting for the server counts, not time during which
+//! the disk is slower than the network.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use futures_util::stream::{self, BoxStream};
 /// Bytes that must arrive within the time limit: few enough for six transfers on a slow line.
 const LEAST_BYTES: usize = 16 << 10;
 
-/// Error for a body that brought almost nothing for too long.
+/// Error for a body that delivered almost nothing for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("it sent only {bytes} bytes in {} s", .within.as_secs())]
 pub(super) struct StallError {

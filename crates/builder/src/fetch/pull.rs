@@ -57,7 +57,7 @@ enum Source<'a> {
     Away(Origin<'a>),
     /// A file of a local folder.
     Disk(&'a Path),
-    /// Memory: a file next to the lock, which was read with it.
+    /// Memory: a file next to the lock, read together with it.
     Here(&'a [u8]),
 }
 
@@ -151,8 +151,8 @@ impl Manifests<'_> {
     }
 }
 
-/// Fetches missing blobs, composes artifacts of files, and unpacks artifacts with archives as layers. On return all of
-/// it is in the store and synced to disk.
+/// Fetches missing blobs, composes artifacts from files, and unpacks artifacts with archives as layers. On return, all
+/// of it is in the store and synced to disk.
 pub async fn fetch(
     client: &Client,
     store: &ContentStore,
@@ -261,7 +261,7 @@ async fn fetch_missing(
     Ok(())
 }
 
-/// Adds the URL of a file to the error, because its digest means little to a person.
+/// Adds the URL of a file to the error, because its digest means little to a user.
 fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
     match (error, origin) {
         (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(asked)) => {

@@ -1,7 +1,7 @@
 //! Token servers that may receive a registry's credentials.
 //!
 //! Threats: a registry, or an attacker in its place, may name any server as its realm to collect the credentials there.
-//! Therefore they are sent only to the registry itself, to hosts of its parent domain, and to those that the registries
+//! Therefore they are sent only to the registry itself, to hosts of its parent domain, and to hosts that the registries
 //! file names. Anyone with a host in that domain is trusted. A list of domains shared by unrelated owners is not
 //! included, because it would be outdated at a site.
 

@@ -55,7 +55,7 @@ struct RegistriesDocument {
     /// Keys for S3 servers.
     #[serde(default)]
     buckets: Vec<BucketEntry>,
-    /// Index of Python packages for entries that name none.
+    /// Index of Python packages for entries that do not name one.
     #[serde(default, rename = "packageIndex")]
     package_index: Option<Spanned<String>>,
 }
@@ -106,7 +106,7 @@ struct Mirror {
 /// A registry, with a prefix for the names of its repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Host, with the port if one is written.
+    /// Host, with the port if one is given.
     pub registry: String,
     /// Empty, or segments with a trailing `/`.
     pub prefix: String,
@@ -185,7 +185,7 @@ impl Registries {
         self.buckets.iter().find_map(|keys| keys.of(address))
     }
 
-    /// Index of Python packages for entries of the lock that name none, without a trailing `/`.
+    /// Index of Python packages for entries of the lock that do not name one, without a trailing `/`.
     pub(crate) fn package_index(&self) -> Option<&FileUrl> {
         self.package_index.as_ref()
     }

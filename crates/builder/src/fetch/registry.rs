@@ -146,7 +146,7 @@ impl Client {
 
     /// Authentication of a repository: the known one, or the one that the registry asks for.
     async fn open(&self, repository: &Repository) -> Result<std::result::Result<RegistryAuth, Failure>> {
-        // One at a time: otherwise, parallel requests would all request a token for one repository.
+        // One at a time: otherwise, each parallel request would ask for its own token for the same repository.
         let mut opened = self.opened.lock().await;
         if let Some(found) = opened.get(repository) {
             return Ok(Ok(found.clone()));
@@ -156,7 +156,7 @@ impl Client {
         }))
     }
 
-    /// New authentication for a repository that refused the one that was sent.
+    /// New authentication for a repository that refused the previous one.
     async fn reopen(
         &self,
         repository: &Repository,
@@ -165,7 +165,7 @@ impl Client {
     ) -> Result<std::result::Result<RegistryAuth, Failure>> {
         let mut opened = self.opened.lock().await;
         match opened.get(repository) {
-            // A parallel request already renewed it.
+            // A parallel request has already renewed it.
             Some(found) if found != sent => return Ok(Ok(found.clone())),
             _ => drop(opened.remove(repository)),
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-/// Tries for an unreachable host: an unknown name, or a port without a listener. Waiting rarely helps there, and the
-/// person at the terminal should see the reason soon.
+/// Attempts for an unreachable host: an unknown name, or a port without a listener. Waiting rarely helps there, and the
+/// user at the terminal should see the reason soon.
 const UNREACHABLE_TRIES: u32 = 3;
 
-/// Tries for a transfer that stalls: each takes the full time limit of a body.
+/// Attempts for a transfer that stalls: each takes the full time limit of a body.
 const STALLED_TRIES: u32 = 3;
 
 /// Maximum total of the waits that servers may ask of one transfer since its last progress. If a server asks for more,
@@ -18,14 +18,14 @@ pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
 /// Retry policy of a transfer. Progress restarts the count.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    /// Maximum number of tries without progress.
+    /// Maximum number of attempts without progress.
     pub attempts: u32,
-    /// Wait after the first failure. It doubles after each further one; a random part up to the same length is added,
-    /// so that transfers that failed together do not retry together.
+    /// Wait after the first failure. It doubles after each later failure. A random part of up to the same length is
+    /// added, so that transfers that failed together do not retry together.
     pub first_wait: Duration,
     /// Maximum wait, without the random part.
     pub longest_wait: Duration,
-    /// Time for which a body may bring almost nothing, after which the try fails.
+    /// Time for which a body may deliver almost nothing, after which the attempt fails.
     pub longest_stall: Duration,
 }
 
@@ -59,14 +59,14 @@ impl Retry {
 pub struct Tries {
     waits: ExponentialBackoff,
     failures: u32,
-    /// Number of failures because of a stalled body.
+    /// Number of failures due to a stalled body.
     stalls: u32,
     /// Total of the waits that servers asked for.
     asked: Duration,
 }
 
 impl Tries {
-    /// Wait after a failure; `None` when the tries are used up. A server may ask for a longer wait.
+    /// Wait after a failure; `None` when the attempts are used up. A server may ask for a longer wait.
     pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         self.failures += 1;
         self.asked = self.asked.saturating_add(asked.unwrap_or_default());

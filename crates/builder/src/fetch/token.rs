@@ -1,13 +1,13 @@
 //! Authentication for a repository: none, a token, or the user's name and password, as the registry's responses demand.
 //!
-//! A registry's root is requested first, as clients of registries do. The registry may allow that and still refuse a
+//! A registry's root is requested first, as other registry clients do. The registry may allow that and still refuse a
 //! repository: then the challenge of that refusal applies. Challenges come in several headers, or several in one; a
 //! token is preferred.
 //!
-//! Threats: the response names the server to which credentials are sent. Therefore a server without TLS is refused, and
-//! so is one that does not belong to the registry ([`realm`]). Requests without credentials may go to any server with
-//! TLS: they reveal only what is pulled, and their token is sent only to the registry. A challenge of another server,
-//! to which the registry redirects, is ignored.
+//! Threats: the response names the server to which credentials are sent. Therefore a server without TLS is refused, as
+//! is one that does not belong to the registry ([`realm`]). Requests without credentials may go to any server with TLS:
+//! they reveal only what is pulled, and their token is sent only to the registry. A challenge from another server, to
+//! which the registry redirects, is ignored.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::{Code, codes};
@@ -121,7 +121,7 @@ impl Client {
             return Ok(Ok(match credentials {
                 Credentials::Basic { user, password } if challenge.password => RegistryAuth::Basic(user, password),
                 Credentials::Bearer(token) => RegistryAuth::Bearer(token),
-                // A registry that does not ask for a password does not get one.
+                // A registry that does not ask for a password is not sent one.
                 _ => RegistryAuth::Anonymous,
             }));
         };
@@ -224,7 +224,7 @@ impl Client {
     }
 }
 
-/// Error text of a token server, with its name because it is seldom the registry itself, and with advice about rate
+/// Error text of a token server, with its name, because it is seldom the registry itself, and with advice about rate
 /// limits.
 fn token_error_text(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: bool) -> String {
     let said = cause.to_string();

@@ -1,7 +1,7 @@
 //! HTTP for servers of files and tokens: permitted redirects, and the reading and classification of responses.
 //!
-//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS, where anyone can read and
-//! change what is sent, including credentials. It may send another range than the requested one, or answer with more
+//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS. Anyone can read and change
+//! what is sent there, including credentials. It may send a range other than the requested one, or answer with more
 //! than fits into memory.
 
 use std::time::Duration;
@@ -31,7 +31,7 @@ const REASON_LIMIT_BYTES: usize = 64 << 10;
 
 /// Error for a URL that is refused because it has no TLS.
 #[derive(Debug, thiserror::Error)]
-#[error("it leads to {0}, which is not HTTPS")]
+#[error("it redirects to {0}, which is not HTTPS")]
 pub(super) struct NotHttps(pub Url);
 
 /// A response whose body is a stream.
@@ -44,7 +44,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// The body, or a failure if the server states another size than the lock.
+    /// The body, or a failure if the server states a size other than the lock's.
     pub(super) fn of_size(self, size: u64) -> std::result::Result<BlobBytes, Failure> {
         match self.total {
             Some(total) if total != size => {
@@ -157,7 +157,7 @@ fn refused_for_tls(error: &reqwest::Error) -> bool {
 
 /// Checks the response to a request for the bytes from `offset`, and opens its body.
 ///
-/// `missing` is the code if the file does not exist. The body may bring almost nothing for at most `longest_stall`.
+/// `missing` is the code if the file does not exist. The body may deliver almost nothing for at most `longest_stall`.
 pub(super) async fn open_body(
     response: Response,
     offset: u64,
@@ -233,8 +233,9 @@ pub(super) fn redirect_target(response: &Response) -> std::result::Result<Option
     let Some(location) = location else { return Ok(None) };
     let from = response.url();
     let to = location.to_str().ok().and_then(|text| from.join(text).ok());
-    let to =
-        to.ok_or_else(|| Failure::Final(codes::FETCH_FAILED, "it leads to something that is no address".into()))?;
+    let to = to.ok_or_else(|| {
+        Failure::Final(codes::FETCH_FAILED, "it redirects to something that is not an address".into())
+    })?;
     if may_lead(from, &to) { Ok(Some(to)) } else { Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(to).into())) }
 }
 
@@ -272,7 +273,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let time = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
     let now = text(DATE).and_then(time).unwrap_or_else(Timestamp::now);
-    // A time in the past asks for no wait.
+    // A time in the past means no wait.
     Some(Duration::try_from(time(asked)?.duration_since(now)).unwrap_or_default())
 }
 

@@ -1,8 +1,8 @@
 //! Takes members of an archive into the content store.
 //!
-//! Threats: an archive may contain links, names that lead elsewhere, a member twice, more bytes than any disk holds, or
-//! be truncated. No name in it becomes a path: members are found by exact name, only regular files are taken, and bytes
-//! and members are counted. An archive with a name that leads out of it is refused at once.
+//! Threats: an archive may contain links, names that lead elsewhere, or a member twice. It may have more bytes than any
+//! disk holds, or be truncated. No name in it becomes a path: members are found by exact name, only regular files are
+//! taken, and bytes and members are counted. An archive with a name that leads out of it is refused immediately.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -28,7 +28,7 @@ const NAMES_LISTED: usize = 12;
 pub struct Limits {
     /// Number of entries.
     pub entries: usize,
-    /// Bytes of a member that is taken.
+    /// Bytes of an extracted member.
     pub member_bytes: u64,
     /// Bytes of the archive after decompression.
     pub unpacked_bytes: u64,
@@ -60,7 +60,7 @@ struct RecordedMember {
 
 /// Named members of an archive in the store: from its record if they are in the store, otherwise by unpacking.
 ///
-/// On return they are in the store and synced to disk. `name` is the archive's name in messages.
+/// On return, they are in the store and synced to disk. `name` is the archive's name in messages.
 pub fn members(
     store: &ContentStore,
     name: &str,
@@ -110,7 +110,7 @@ impl Unpacking<'_> {
             }
             self.entry(entry.map_err(|error| self.unpack_error(error))?)?;
         }
-        // The archive may end before the file: truncation and damage show only at the end of the file.
+        // The tar archive may end before its file does: truncation and damage show only at the end of the file.
         io::copy(&mut limited, &mut io::sink()).map_err(|error| self.unpack_error(error))?;
         Ok(())
     }

@@ -130,7 +130,8 @@ fn kinds_of_ollama(store: &ContentStore, pin: &FilesPin) -> BTreeMap<String, &'s
     kinds
 }
 
-/// Layers made of one file, sorted by the names of its members. `kinds` are media types that file names do not show.
+/// Layers made of one file, sorted by the names of its members. `kinds` are media types that the file names do not
+/// reveal.
 fn file_layers(
     store: &ContentStore,
     file: &FilePin,

@@ -67,7 +67,7 @@ pub fn limits_of(layer: ExpectedBlob) -> Limits {
 
 /// Files of a layer in the store: from its record if they are in the store, otherwise by unpacking.
 ///
-/// On return they are in the store and synced to disk. `name` is the layer's name in messages.
+/// On return, they are in the store and synced to disk. `name` is the layer's name in messages.
 ///
 /// # Errors
 ///
@@ -98,8 +98,8 @@ pub fn unpack(
         before_member: &before_member,
     });
     taking.all(&mut archive)?;
-    // The archive may end before the layer: truncation and damage show only at its end, and the digest covers all of
-    // it.
+    // The tar archive may end before the layer does: truncation and damage show only at its end, and the digest covers
+    // all of it.
     let mut rest = archive.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(|error| taking.unpack_error(error))?;
     if rest.left == limits.unpacked_bytes {

@@ -1,4 +1,4 @@
-//! Artifacts composed here from upstream's files, so that a site sees one form.
+//! Artifacts composed here from upstream's files, so that a site sees a single form.
 
 mod archive;
 mod compose;

@@ -1,5 +1,5 @@
 //! Artifacts of registries with archives as layers, as `ModelPack` and oras push folders. Each archive is replaced by
-//! its files, so that a site sees one form: one file per layer. Statements of the artifact about an archive are
+//! its files, so that a site sees a single form: one file per layer. The artifact's statements about an archive are
 //! verified first.
 
 use landfall_bundle_spec::Sha256;
@@ -137,7 +137,7 @@ fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -
     Ok(Some(Configuration { document, diff_ids }))
 }
 
-/// Returns an error if the configuration states another digest for a file of a model than its layer has.
+/// Returns an error if the configuration states a digest for a file of a model that differs from its layer's.
 fn check_files(pin: &Pin, manifest: &ManifestDocument, configuration: &Configuration) -> Result<()> {
     let is_file = |layer: &OciDescriptor| layer.media_type.starts_with(MODEL_TYPES) && layer.media_type.ends_with(RAW);
     let mut files = manifest.layers.iter().zip(&configuration.diff_ids).filter(|(layer, _)| is_file(layer));

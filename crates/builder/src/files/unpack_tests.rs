@@ -135,7 +135,7 @@ fn archives_unpack_into_files() {
     assert_eq!(annotations["dev.landfall.source.digest"], Sha256::of(gzip(&weights)).to_string());
     assert_eq!(annotations["dev.landfall.source.member"], "sub/b.safetensors");
 
-    // Manifest and configuration are in the store, and describe the travelling files.
+    // Manifest and configuration are in the store, and describe the files that go into the bundle.
     let manifest: Value =
         serde_json::from_slice(&bench.store.read(found.pin.digest, found.pin.size).expect("manifest")).expect("JSON");
     assert_eq!(manifest["artifactType"], "application/vnd.example");

@@ -39,7 +39,7 @@ impl HubName {
     pub fn new(address: &str, repository: &str, revision: &str) -> Result<Self, InvalidName> {
         let invalid = |field, what: String| InvalidName { field, what };
         let plain = address.trim_end_matches('/');
-        // The URL of a file is valid exactly if the hub's URL is.
+        // The URL of a file is valid if and only if the hub's URL is.
         let file: FileUrl = format!("{plain}/api").parse().map_err(|error| invalid("address", format!("{error}")))?;
         let mut hub = file.as_url().clone();
         if let Ok(mut segments) = hub.path_segments_mut() {
@@ -90,7 +90,7 @@ impl HubName {
         self.below(segments)
     }
 
-    /// URL below the hub's. Each segment is escaped separately, so that none can add further segments.
+    /// URL below the hub's. Each segment is escaped separately, so that none can add more segments.
     fn below<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Option<FileUrl> {
         let mut url = self.address.clone();
         url.path_segments_mut().ok()?.pop_if_empty().extend(segments);

@@ -28,11 +28,11 @@ pub struct Guess {
     pub is_chart: bool,
     /// Namespace of its objects.
     pub namespace: String,
-    /// Further namespaces that it has objects in.
+    /// Additional namespaces in which it has objects.
     pub namespaces: Vec<String>,
     /// The strictest Pod Security level that its pods satisfy.
     pub pod_security: PodSecurity,
-    /// True for the console, whose image `landfall build` makes.
+    /// True for the console, whose image `landfall build` creates.
     pub is_console: bool,
     /// Images that its objects name, as full references.
     pub images: Vec<Reference>,

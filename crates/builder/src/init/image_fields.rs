@@ -1,8 +1,8 @@
-//! Images in arguments, variables and settings, from which an operator learns what its pods run. A site would lack
-//! them, so a build refuses unknown ones.
+//! Images in arguments, variables and settings, which specify what an operator's pods run. A site would lack them, so a
+//! build refuses unknown ones.
 //!
 //! `init` lists such a field under `imageFields` if its whole text after a prefix is certainly an image. Then `lock`
-//! pins the image, in later versions of a chart as well.
+//! also pins the image in later versions of a chart.
 
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ impl ImageField {
     }
 }
 
-/// Fields of a component's objects that hold images, among the suspicious texts.
+/// Fields of a component's objects that hold images, found among the suspicious texts.
 pub fn find(component: &RenderedComponent, suspects: &[Suspect], lock: &Lock) -> Vec<ImageField> {
     let mut found: Vec<ImageField> = Vec::new();
     for suspect in suspects {

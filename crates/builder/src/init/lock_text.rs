@@ -19,7 +19,7 @@ pub struct LockText {
     pub tagged: BTreeMap<String, String>,
 }
 
-/// Makes the lock with the images of the node pack, the platform's components and the sources.
+/// Creates the lock with the images of the node pack, the platform's components and the sources.
 pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let (of_platform, artifacts) = starter::references()?;
     let mut seen = BTreeSet::new();
@@ -27,7 +27,7 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let of_sources = guesses.iter().flat_map(|guess| &guess.images);
     let all: Vec<_> = of_platform.iter().chain(of_sources).collect();
     for reference in &all {
-        // One entry serves all references with the same tag, of which one may have a digest.
+        // One entry serves all references with the same tag, one of which may have a digest.
         let mut same = all.iter().filter(|other| other.name() == reference.name() && other.tag == reference.tag);
         let digest = reference.digest.or_else(|| same.find_map(|other| other.digest));
         let (full, lines) = entry(donors, List::Images, &Reference { digest, ..(*reference).clone() });
@@ -71,7 +71,7 @@ fn entry(donors: &Donors, list: List, reference: &Reference) -> (String, String)
         digest: None,
         ..reference.clone()
     };
-    // A digest takes precedence over a tag, whatever the tag names now.
+    // A digest takes precedence over a tag, whatever the tag points to now.
     let resolved = match (&reference.tag, &reference.digest) {
         (Some(_), Some(_)) => format!("    resolved: {reference}\n"),
         _ => String::new(),

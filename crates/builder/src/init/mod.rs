@@ -44,7 +44,7 @@ pub struct InitOptions {
     pub output: PathBuf,
     /// Name of the release; by default that of the folder.
     pub name: Option<String>,
-    /// True if the release gets Landfall's console, unless a source is one or has its name.
+    /// True if the release gets Landfall's console, unless a source is a console or has its name.
     pub console: bool,
     /// An existing lock, from which matching entries are copied.
     pub lock: Option<PathBuf>,

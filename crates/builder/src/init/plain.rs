@@ -17,7 +17,7 @@ const FILE_BYTES: u64 = 16 << 20;
 
 /// Copies YAML files of a folder and its subfolders, and writes a kustomization next to them.
 ///
-/// Returns the objects that were left out: Namespaces, and Secrets with values, which would travel in the clear.
+/// Returns the objects that were left out: Namespaces, and Secrets with values, which would travel unencrypted.
 pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
     durable::create_folder(to)?;
     let (mut left_out, mut names) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ fn foreign(document: &Value) -> String {
     } else {
         format!("the fields {}", fields.join(", ").escape_default())
     };
-    format!("is no manifest of Kubernetes: a document of it has {has}, where `apiVersion` and `kind` belong")
+    format!("is not a Kubernetes manifest: a document of it has {has}, where `apiVersion` and `kind` are expected")
 }
 
 /// Documents of a file as written, with their comments.

@@ -1,4 +1,4 @@
-//! The text of `release.yaml`, with comments where a person has to decide.
+//! The text of `release.yaml`, with comments where a user has to decide.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::secret_entry::RANDOM_LENGTH;
 
 const RULE: &str = "      # `save` writes the data to its standard output in a running pod; `load` reads that from its \
     standard input into the\n      # empty volume, in a pod whose own program does not run. A check shows that the \
-    software can use what was restored. See\n      # *Backup rules* in docs/VENDOR.md. `landfall lock` refuses the \
+    software can use what was restored. See\n      # `landfall handbook vendor/backup-rules`. `landfall lock` refuses the \
     release until these fields are filled in.\n";
 
 const UNSAVED: &str = "    # A rule saves the volume of one pod, and these are of several: say why a site can do \
@@ -33,8 +33,8 @@ const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that t
 const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init \
     --no-console` leaves it out.\n";
 
-/// Makes the definition of a release with these components, and with Landfall's console if requested. `tags` completes
-/// images of the platform that would match several entries of the lock.
+/// Creates the definition of a release with these components, and with Landfall's console if requested. `tags`
+/// completes images of the platform that would match several entries of the lock.
 pub fn text(
     name: &str,
     sources: &[Source],

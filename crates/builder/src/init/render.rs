@@ -123,7 +123,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
             guess.read(&whole.objects, &left_out, &generated);
             look(&mut guess, &definition, &whole, donors)?;
         }
-        // The chart needs values: a person adds them, and `landfall build` renders it again.
+        // The chart needs values: a user adds them, and `landfall build` renders it again.
         Err(error) => guess.problem = Some(error.instead_of(&chart_folder(source, folder), &source.path).in_short()),
     }
     Ok(guess)

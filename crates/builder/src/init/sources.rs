@@ -140,7 +140,7 @@ fn is_archive(path: &Path) -> bool {
     [".tgz", ".tar.gz"].iter().any(|end| name.ends_with(end))
 }
 
-/// The kind of a folder whose own files define what is rendered of it.
+/// The kind of a folder whose own files determine what is rendered from it.
 fn rendered_whole(folder: &Path) -> Option<SourceKind> {
     if folder.join("Chart.yaml").is_file() {
         return Some(SourceKind::Chart);

@@ -1,5 +1,5 @@
-//! Parts that every release has, from the starter release as of the build of this program. They are the node pack, and
-//! the components for network, DNS and storage with their values.
+//! Parts that every release has, taken from the starter release as of the build of this program. They are the node
+//! pack, and the components for network, DNS and storage with their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

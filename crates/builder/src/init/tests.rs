@@ -1,4 +1,4 @@
-//! Tests of `landfall init`. A script replaces kubectl, because these tests concern what is made of rendered objects;
+//! Tests of `landfall init`. A script replaces kubectl, because these tests concern the handling of rendered objects;
 //! the tests crate renders with the real one.
 
 use landfall_error_codes::CodedError as _;
@@ -99,7 +99,7 @@ fn foreign_files_are_refused_by_path() {
     }
 }
 
-/// Manifests are copied into a folder that no longer exists when a person reads the message.
+/// Manifests are copied into a folder that no longer exists when a user reads the message.
 #[test]
 fn kubectl_errors_name_vendor_file() {
     let case = Case::new(&[("k8s/web.yaml", WEB)]);

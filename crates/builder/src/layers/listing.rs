@@ -19,8 +19,8 @@ use crate::error::{BuildError, Result};
 use crate::manifest::OciDescriptor;
 use crate::{layers, record};
 
-/// Type of a record. It changes with any change to what is read of a layer, including licenses; records of another
-/// type, and inventories made of them, are made again.
+/// Type of a record. It changes with any change to what is read from a layer, including licenses. Records of another
+/// type, and inventories derived from them, are created again.
 pub const RECORD_TYPE: &str = "landfall.dev/listing/5";
 
 /// Kinds of entries in an image.
@@ -156,7 +156,7 @@ pub fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Reads a record; `None` if this version does not understand it, so that it is made again.
+/// Reads a record; `None` if this version does not understand it, so that it is created again.
 fn read_record(path: &Path) -> Option<LayerListing> {
     let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE).then_some(record.listing)

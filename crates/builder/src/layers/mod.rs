@@ -60,7 +60,7 @@ pub fn facts(
     Err(BuildError::new(codes::LAYER_MISMATCH, what))
 }
 
-/// Counts uncounted layers. Returns an error for an image whose configuration differs from one of its layers.
+/// Counts uncounted layers. Returns an error for an image whose configuration contradicts one of its layers.
 pub fn check_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     count_all(store, images, progress)?;
     for image in images {
@@ -78,7 +78,7 @@ fn refused(error: BuildError, image: &FetchedImage) -> BuildError {
     error.of(reference).within(image.pin.place.clone()).refusing(reference)
 }
 
-/// Counts uncounted layers in parallel, as a phase of its own, because each is decompressed.
+/// Counts uncounted layers in parallel, as a separate phase, because each is decompressed.
 fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     let mut seen = HashSet::new();
     let layers = images.iter().flat_map(|image| {
@@ -90,7 +90,7 @@ fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progr
     if uncounted.is_empty() {
         return Ok(());
     }
-    // Large layers come first, so that a small one ends last.
+    // Large layers start first, so that no large one finishes last.
     uncounted.sort_by_key(|(layer, ..)| std::cmp::Reverse(layer.size));
     let total_bytes = Some(uncounted.iter().map(|(layer, ..)| layer.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });

@@ -119,7 +119,7 @@ impl LicenseQuestion<'_> {
             }
         }
         push(spec, "volumes", json!({ "name": VOLUME, "emptyDir": { "sizeLimit": "4Mi" } }))?;
-        // A pod also starts without the key; then it learns nothing.
+        // A pod starts even without the key, but then it gets no answer.
         let key = json!({ "name": ComponentEntry::LICENSE_KEY, "optional": true });
         push(spec, "volumes", json!({ "name": KEY_VOLUME, "configMap": key }))?;
         // They follow the pod's own containers, whose indexes are used by values and references.

@@ -15,7 +15,7 @@ const CHECKED: &str = "  - \
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: license}\nspec:\n  selector: {app: console}\n  \
     ports: [{name: answers, port: 8444, targetPort: 8444}]\n";
 
-/// Two kinds of pods: one with an init container and its own environment, and one that ends.
+/// Two kinds of pods: one with an init container and its own environment, and one that completes.
 const REPORTS: &str = "\
 apiVersion: apps/v1
 kind: Deployment
@@ -53,7 +53,7 @@ spec:
               securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 ";
 
-/// A vendor whose release has these further components, with these manifests.
+/// A vendor whose release has these additional components, with these manifests.
 async fn bench(components: &str, console: &str, reports: &str) -> Bench {
     let bench = Bench::new(true, false).await;
     bench.edit("release/release.yaml", "components:\n", &format!("components:\n{components}"));
@@ -65,7 +65,7 @@ async fn bench(components: &str, console: &str, reports: &str) -> Bench {
     bench
 }
 
-/// Error for the definition with these further components.
+/// Error for the definition with these additional components.
 fn refusal(components: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("release.yaml");

@@ -38,7 +38,7 @@ pub enum ArchiveOrigin {
 }
 
 impl ArchiveFields {
-    /// Name that the digest is resolved from; if it differs later, the digest is stale.
+    /// Name that the digest was resolved from; if it differs later, the digest is stale.
     pub fn name(&self, reference: &str) -> String {
         match &self.origin {
             ArchiveOrigin::Repository(address) => {
@@ -98,7 +98,7 @@ pub(super) fn origin(list: List, written: OriginFields<'_>, refuse: Refuse<'_>) 
 /// URL of a repository, without a trailing `/`.
 fn address(text: &str, refuse: Refuse<'_>) -> Result<String> {
     let plain = text.trim_end_matches('/');
-    // The index's URL is valid exactly if the repository's URL is.
+    // The index's URL is valid if and only if the repository's URL is.
     match format!("{plain}/index.yaml").parse::<FileUrl>() {
         Ok(_) => Ok(plain.to_owned()),
         Err(_) if Url::parse(text).is_ok_and(|url| url.scheme() == "oci") => {

@@ -34,9 +34,9 @@ pub struct BucketFields {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BucketPinned {
-    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
+    /// Text of the entry at that time; the pins are stale if it has changed since.
     pub resolved: String,
-    /// Objects that are taken.
+    /// Selected objects.
     pub files: Vec<BucketFile>,
 }
 
@@ -106,7 +106,7 @@ impl BucketFields {
         format!("{}{}", self.name, self.patterns)
     }
 
-    /// Returns true if the pins were resolved from the present entry.
+    /// Returns true if the pins were resolved from the current entry.
     pub fn is_confirmed(&self) -> bool {
         self.pinned.as_ref().is_some_and(|pinned| pinned.resolved == self.source())
     }

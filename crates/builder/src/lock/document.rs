@@ -137,7 +137,7 @@ struct LockReader<'a> {
     path: &'a Path,
     text: &'a str,
     platform: &'a str,
-    /// URLs that occurred so far.
+    /// URLs seen so far.
     urls: HashSet<String>,
 }
 
@@ -273,7 +273,7 @@ impl LockReader<'_> {
     }
 }
 
-/// Further fields of an entry, which its source may exclude.
+/// Other fields of an entry, which its source may exclude.
 #[derive(Clone, Copy)]
 struct FurtherFields {
     list: List,
@@ -338,7 +338,7 @@ fn reference(text: &str, refuse: Refuse<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The part of a file that is taken: the whole file under a path, or members of an archive under their own paths.
+/// The part of a file that is used: the whole file under a path, or members of an archive under their own paths.
 fn take(
     url: &FileUrl,
     path: Option<String>,
@@ -350,7 +350,7 @@ fn take(
         (None, Some(members)) => {
             let compression = Compression::of_archive(url.name()).ok_or_else(|| {
                 let what =
-                    format!("`{}` is no .tar, .tar.gz, .tgz or .tar.zst, whose members could be taken", url.name());
+                    format!("`{}` is not a .tar, .tar.gz, .tgz or .tar.zst, whose members could be taken", url.name());
                 refuse("members", what)
             })?;
             if let Some(member) = members.keys().find(|member| !is_relative(member)) {

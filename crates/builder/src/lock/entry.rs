@@ -108,7 +108,7 @@ impl LockEntry {
         }
     }
 
-    /// Clears the pins, as if a person had written `unresolved`. Fields that a person wrote, and all places, stay.
+    /// Clears the pins, as if a user had written `unresolved`. Fields that a user wrote, and all sources, stay.
     pub(crate) fn open(&mut self) {
         match &mut self.content {
             Content::Manifest(fields) => {

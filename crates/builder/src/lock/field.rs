@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 /// Value of a field until `landfall lock` has run.
 const UNRESOLVED: &str = "unresolved";
 
-/// Value of the field `index` for a manifest that upstream keeps without an index.
+/// Value of the field `index` for a manifest that upstream publishes without an index.
 const NONE: &str = "none";
 
 /// A value, or `unresolved`.

@@ -14,8 +14,8 @@ struct NotFound<'a> {
 }
 
 impl Lock {
-    /// The entry for an image of a node pack. If the reference has no tag and the lock has several entries, that of the
-    /// Kubernetes version.
+    /// The entry for an image of a node pack. If the reference has no tag and the lock has several entries, the one
+    /// with the Kubernetes version.
     pub fn find_of_node_pack(&self, wanted: &Reference, kubernetes: &str, place: Place) -> Result<&LockEntry> {
         let is_of_version = |tag: &str| tag.strip_prefix(kubernetes).is_some_and(|rest| rest.starts_with('.'));
         let mut of_version = self.list(List::Images).iter().filter(|entry| {
@@ -32,8 +32,8 @@ impl Lock {
     /// The entry that a reference selects.
     ///
     /// A repository alone must match exactly one entry, or selects `latest` among several. A tag must match. A digest
-    /// is that of the platform manifest, or of the index in which it was found. The error explains why there is no such
-    /// entry; `place` is that of the reference.
+    /// must be the platform manifest's, or that of the index in which the manifest was found. The error explains why
+    /// there is no such entry; `place` is the place of the reference.
     pub fn find(&self, list: List, wanted: &Reference, place: Place) -> Result<&LockEntry> {
         let of_repository: Vec<_> = self
             .list(list)
@@ -53,7 +53,7 @@ impl Lock {
         let latest = matching.iter().copied().find(|entry| is_bare && has_tag(entry, "latest"));
         match (&matching[..], latest) {
             (&[entry], _) | (_, Some(entry)) => Ok(entry),
-            // Several tags of one manifest: the bytes are the same, whichever is taken.
+            // Several tags of one manifest: the bytes are the same for each.
             (&[first, ..], _)
                 if wanted.digest.is_some() && matching.iter().all(|entry| entry.digest() == first.digest()) =>
             {

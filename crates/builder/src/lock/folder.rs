@@ -25,7 +25,7 @@ pub struct FolderFields {
     pub path: PathBuf,
     /// Patterns that select the files.
     pub patterns: Patterns,
-    /// Ollama models to take instead, if the folder is a store of Ollama.
+    /// Ollama models to take instead, if the folder is an Ollama store.
     pub ollama: Vec<OllamaName>,
     /// The pins; `None` while unresolved.
     pub pinned: Option<FolderPinned>,
@@ -37,12 +37,12 @@ pub struct FolderFields {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FolderPinned {
-    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
+    /// Text of the entry at that time; the pins are stale if it has changed since.
     pub resolved: String,
     /// Names of the licenses of the Ollama models.
     #[serde(default)]
     pub license: Option<String>,
-    /// Files that are taken.
+    /// Selected files.
     pub files: Vec<PinnedFile>,
 }
 
@@ -94,7 +94,7 @@ impl FolderFields {
         format!("{}{}{}", self.path.display(), self.patterns, models.concat())
     }
 
-    /// Returns true if the pins were resolved from the present entry.
+    /// Returns true if the pins were resolved from the current entry.
     pub fn is_confirmed(&self) -> bool {
         self.pinned.as_ref().is_some_and(|pinned| pinned.resolved == self.source())
     }

@@ -24,7 +24,7 @@ pub struct HubFields {
     pub name: HubName,
     /// Patterns that select the files.
     pub patterns: Patterns,
-    /// Digests that a person knows from elsewhere, by path.
+    /// Digests that a user knows from elsewhere, by path.
     pub digests: BTreeMap<String, Sha256>,
     /// The pins; `None` while unresolved.
     pub pinned: Option<HubPinned>,
@@ -35,13 +35,13 @@ pub struct HubFields {
 /// Pins that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubPinned {
-    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
+    /// Text of the entry at that time; the pins are stale if it has changed since.
     pub resolved: String,
     /// Commit that the revision named.
     pub commit: Commit,
     /// License in the model card.
     pub license: Option<String>,
-    /// Files that are taken.
+    /// Selected files.
     pub files: Vec<PinnedFile>,
 }
 
@@ -99,14 +99,14 @@ impl HubFields {
         format!("{}{}", self.name, self.patterns)
     }
 
-    /// Returns true if the pins were resolved from the present entry and include the digests that a person wrote.
+    /// Returns true if the pins were resolved from the current entry and include the digests that a user wrote.
     pub fn is_confirmed(&self) -> bool {
         let is_confirmed =
             |pinned: &HubPinned| pinned.resolved == self.source() && self.must_have(&pinned.files).is_ok();
         self.pinned.as_ref().is_some_and(is_confirmed)
     }
 
-    /// Returns an error unless the files include the digests that a person wrote.
+    /// Returns an error unless the files include the digests that a user wrote.
     pub(crate) fn must_have(&self, files: &[PinnedFile]) -> crate::error::Result<()> {
         for (path, wanted) in &self.digests {
             let Some(file) = files.iter().find(|file| file.path == *path) else {

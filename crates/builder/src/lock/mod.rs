@@ -63,11 +63,11 @@ pub struct LockDocument {
     pub helm: Option<RendererFields>,
     /// Container images.
     pub images: Vec<LockEntry>,
-    /// Artifacts: all other content that travels.
+    /// Artifacts: all other content of the bundle.
     pub artifacts: Vec<LockEntry>,
-    /// Helm charts, which are rendered but do not travel.
+    /// Helm charts, which are rendered but do not go into the bundle.
     pub charts: Vec<LockEntry>,
-    /// Rules that say which images must be signed, and with which keys.
+    /// Rules that state which images must be signed, and with which keys.
     pub signatures: Vec<SignatureRule>,
 }
 
@@ -102,7 +102,7 @@ impl RendererFields {
 pub struct LockEntry {
     /// Full upstream reference with its tag.
     pub reference: Spanned<String>,
-    /// Where it comes from.
+    /// Source of the input.
     pub content: Content,
     /// License of the content, for people.
     pub license: Option<String>,
@@ -163,7 +163,7 @@ pub struct LockedFile {
     pub size: Spanned<Field<u64>>,
     /// Checksums that its publisher states, if the lock names them.
     pub sums: Option<SumsFields>,
-    /// The part of the file that is taken.
+    /// The part of the file that is used.
     pub take: Take,
 }
 
@@ -172,7 +172,7 @@ pub struct LockedFile {
 pub enum List {
     /// Container images.
     Images,
-    /// Artifacts: all other content that travels.
+    /// Artifacts: all other content of the bundle.
     Artifacts,
     /// Helm charts.
     Charts,
@@ -213,8 +213,8 @@ impl ManifestFields {
         }
     }
 
-    /// Reference that the digest was resolved from: that of the entry, with or without the digest by which an object
-    /// names it.
+    /// Reference that the digest was resolved from: the entry's, with or without the digest by which an object names
+    /// it.
     ///
     /// `None` if the lock records another reference, or none.
     pub(crate) fn found_by(&self, reference: &str) -> Option<Reference> {
@@ -244,7 +244,7 @@ impl LockedFile {
         resolved_from(&self.resolved) == Some(&self.written.value)
     }
 
-    /// Returns true if the digest is binding for the current URL: one that was resolved from another URL is not.
+    /// Returns true if the digest is binding for the current URL: a digest that was resolved from another URL is not.
     pub(crate) fn is_binding(&self) -> bool {
         resolved_from(&self.resolved).is_none() || self.is_confirmed()
     }

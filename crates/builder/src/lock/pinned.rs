@@ -101,7 +101,8 @@ pub(super) fn line(text: &str, of_value: u64, field: &str, refuse: Refuse<'_>) -
     })
 }
 
-/// Line of the key: that of its value, or one above it with only comments between. `None` for a key within braces.
+/// Line of the key: the line of its value, or one above it with only comments in between. `None` for a key within
+/// braces.
 fn line_of_key(text: &str, of_value: u64) -> Option<u64> {
     let lines: Vec<_> = text.lines().take(usize::try_from(of_value).ok()?).collect();
     let after_key =

@@ -73,9 +73,9 @@ pub struct SetFile {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetPinned {
-    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
+    /// Text of the entry at that time; the pins are stale if it has changed since.
     pub resolved: String,
-    /// SHA-256 of the file that names the packages; if the file has another digest now, the pins are stale.
+    /// SHA-256 of the file that names the packages; the pins are stale if the file has another digest now.
     pub digest: Sha256,
     /// The packages.
     pub files: Vec<SetPackage>,
@@ -176,13 +176,13 @@ impl SetKind {
         }
     }
 
-    /// Returns true if a file of requirements travels in place of the named file: the URLs in a project lock are
-    /// useless at a site.
+    /// Returns true if a requirements file goes into the bundle in place of the named file. The URLs in a project lock
+    /// are useless at a site.
     fn is_exported(&self) -> bool {
         matches!(self, Self::Wheels(source) if matches!(source.form, Form::Project(_)))
     }
 
-    /// Name of the file that travels with the packages.
+    /// Name of the file that goes into the bundle with the packages.
     fn file_name<'a>(&self, file: &'a SetFile) -> &'a str {
         if self.is_exported() { wheels::EXPORT_NAME } else { file.name() }
     }
@@ -209,7 +209,7 @@ impl SetFile {
         Ok(Self { written, path, content })
     }
 
-    /// File name without folders, under which it travels.
+    /// File name without folders, under which it goes into the bundle.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
@@ -270,7 +270,7 @@ impl SetFields {
         }
     }
 
-    /// Returns true if the pins match the present entry and file.
+    /// Returns true if the pins match the current entry and file.
     pub fn is_confirmed(&self) -> bool {
         self.stale().is_none()
     }

@@ -1,4 +1,4 @@
-//! The signature rules of a lock: which images need whose signatures, and the results of `landfall lock` below each
+//! The signature rules of a lock: which images need which signatures, and the results of `landfall lock` below each
 //! rule.
 
 use std::io::Read as _;
@@ -24,10 +24,10 @@ const KEY_BYTES: u64 = 16 << 10;
 /// Maximum number of keys per rule.
 const KEYS: usize = 16;
 
-/// The host names of Docker Hub: as cosign writes it, and as all other software writes it.
+/// The host names of Docker Hub: the one that cosign writes, and the one that all other software writes.
 const DOCKER_HUB: [&str; 2] = ["index.docker.io/", "docker.io/"];
 
-/// A rule that says which images must be signed, and with which keys.
+/// A rule that states which images must be signed, and with which keys.
 #[derive(Debug, Clone)]
 pub struct SignatureRule {
     /// Pattern of image names, as written.
@@ -53,7 +53,7 @@ pub struct SignatureRule {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulePinned {
-    /// Text of the rule at that time; if the rule has another text now, the result is stale.
+    /// Text of the rule at that time; the result is stale if it has changed since.
     pub resolved: String,
     /// Manifests of signatures and attestations.
     pub found: Vec<PinnedSignature>,
@@ -125,7 +125,7 @@ pub(super) fn read(written: WrittenRule, number: usize, path: &Path, text: &str)
     let images = images.value;
     let patterns = Patterns::new(std::slice::from_ref(&images), &[]).map_err(|what| refuse("images", what))?;
     if !(1..=KEYS).contains(&keys.len()) {
-        return Err(refuse("keys", format!("it names {} files with keys where 1 to {KEYS} belong", keys.len())));
+        return Err(refuse("keys", format!("it names {} files with keys where 1 to {KEYS} are allowed", keys.len())));
     }
     let is_predicate = |text: &String| {
         let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
@@ -205,7 +205,7 @@ impl OpenRule<'_> {
 
     /// Signatures of an image in the lock, if they were found by the current text of the rule.
     ///
-    /// `manifest` is that of the image, `index` the one in which the lock found it.
+    /// `manifest` is the image's, and `index` is the one in which the lock found it.
     pub fn stated(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> Vec<PinnedSignature> {
         let fresh = self.rule.pinned.iter().filter(|pinned| pinned.resolved == self.source());
         let found = fresh.flat_map(|pinned| &pinned.found);

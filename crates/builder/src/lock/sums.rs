@@ -59,7 +59,7 @@ impl SumsFields {
         }
     }
 
-    /// Clears the confirmation, as if a person had written `unresolved`.
+    /// Clears the confirmation, as if a user had written `unresolved`.
     pub(crate) fn open(&mut self) {
         if let Some(confirmed) = &mut self.confirmed {
             confirmed.value = Field::Unresolved;

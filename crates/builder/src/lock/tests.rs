@@ -56,7 +56,7 @@ fn bare_repository_needs_single_entry() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
-/// Charts have their own scheduler, in addition to that of the node pack.
+/// Charts have their own scheduler, in addition to the node pack's.
 #[test]
 fn node_pack_selects_matching_tag() {
     let entry =

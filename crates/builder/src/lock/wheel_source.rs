@@ -34,8 +34,8 @@ pub(super) struct WrittenWheels {
 pub struct WheelSource {
     /// Form of the file that names them.
     pub form: Form,
-    /// URL of the package index, without a trailing `/`. A project lock needs none, because it has URLs itself;
-    /// requirements without one are looked up in the index in the registries file.
+    /// URL of the package index, without a trailing `/`. A project lock needs none, because it contains URLs itself.
+    /// Requirements without one are looked up in the index of the registries file.
     pub index: Option<FileUrl>,
     /// Python version and platform.
     pub target: Target,

@@ -33,7 +33,7 @@ pub struct Package {
 /// Content of a file.
 #[derive(Debug, Default)]
 pub struct LockfileContent {
-    /// Unique packages that are taken, sorted by path.
+    /// Unique selected packages, sorted by path.
     pub packages: Vec<Package>,
     /// Packages that are skipped although `omit` does not name them, each with the reason.
     pub skipped: Vec<String>,
@@ -149,7 +149,7 @@ pub fn read(
     found
 }
 
-/// Reason why a package from another source than a registry can be skipped safely.
+/// Reason why a package that does not come from a registry can be skipped safely.
 fn skip_reason(entry: &Entry) -> Option<&'static str> {
     if entry.link {
         return Some("is left out: it links to a folder of the project");
@@ -229,7 +229,7 @@ fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[OmittedGroup],
     lacks.collect()
 }
 
-/// Returns true if the file has a package where the one at `at` looks for it: in its own folder, or in one above.
+/// Returns true if the file has a package where the one at `at` looks for it: in its own folder, or in a parent folder.
 fn is_there(packages: &BTreeMap<String, Entry>, at: &str, name: &str) -> bool {
     let above = at.match_indices('/').map(|(end, _)| format!("{}/", &at[..end]));
     let own = (!at.is_empty()).then(|| format!("{at}/"));

@@ -26,7 +26,7 @@ use serde::Deserialize;
 pub enum OmittedGroup {
     /// Packages that only development needs.
     Dev,
-    /// Packages without which the others work as well.
+    /// Packages that the others can do without.
     Optional,
     /// Packages that others require as peers.
     Peer,

@@ -47,7 +47,7 @@ const LINUX: [&str; 2] = ["linux", "linuxmusl"];
 /// Words for a C library or its ABI in names.
 const LIBRARIES: [&str; 3] = ["gnu", "glibc", "musl"];
 
-/// Names of packages for the target of which no alternative is present. Names that differ only by the C library are
+/// Names of packages for the target, none of whose alternatives is present. Names that differ only in the C library are
 /// alternatives.
 pub(super) fn lacking<'a>(
     names: impl Iterator<Item = &'a str>,
@@ -67,7 +67,7 @@ pub(super) fn lacking<'a>(
         .collect()
 }
 
-/// Words of a name apart from the system; `None` if the name is not for the target.
+/// Words of a name other than the system's; `None` if the name is not for the target.
 fn rest_of(name: &str, cpu: Cpu) -> Option<Vec<&str>> {
     let words: Vec<_> = name.split(['@', '/', '-', '_', '.']).filter(|word| !word.is_empty()).collect();
     let has = |known: &[&str]| words.iter().any(|word| known.contains(word));

@@ -101,8 +101,8 @@ pub struct BuildReport {
     pub first_root: u64,
     /// True if the root is for development only.
     pub development: bool,
-    /// Input and output of the content store before packing. Written: fetched blobs, members of archives and the
-    /// installer. Read: layers not counted yet and archives not unpacked yet.
+    /// I/O of the content store before packing. Written: fetched blobs, members of archives and the installer. Read:
+    /// layers not yet counted and archives not yet unpacked.
     pub ingested_bytes: Totals,
     /// SHA-256 of the installer in the bundle: a loose copy of it must match.
     #[schemars(with = "String")]
@@ -463,7 +463,7 @@ fn in_folder(
     Ok(written)
 }
 
-/// Progress of a build. Its media may only be unmounted at the end, unlike a site's stick, which may be removed: the
+/// Progress of a build. Its media may only be unmounted at the end, unlike a site's stick, which may be removed: so the
 /// event has another text.
 pub(super) struct BuildProgress<'a>(pub(super) &'a dyn Progress);
 

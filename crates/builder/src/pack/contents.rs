@@ -48,8 +48,8 @@ pub struct Contents {
     pub documents: Vec<NewDocument>,
 }
 
-/// Makes the documents from the definition, the bound objects, and the content fetched into the store. Returns an error
-/// for node programs that require more of a host than glibc.
+/// Creates the documents from the definition, the bound objects, and the content fetched into the store. Returns an
+/// error for node programs that require more of a host than glibc.
 pub fn contents(
     definition: &Definition,
     inputs: &Inputs,
@@ -69,7 +69,7 @@ pub fn contents(
     };
     let mut artifacts = named.map(artifact).collect::<Result<Vec<_>>>()?;
     components.iter().try_for_each(pointers::refuse_in_objects)?;
-    // It follows the artifacts of the lock, which others match with their pins by index.
+    // This artifact follows those of the lock, which other code matches with their pins by index.
     artifacts.extend(gpu.map(|gpu| gpu.entry.clone()));
     let proofs = proofs::proofs(definition, &artifacts)?;
     let glibc = executables::check(&artifacts, &inputs.artifacts, store)?;

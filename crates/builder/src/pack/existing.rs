@@ -1,7 +1,7 @@
 //! Bundles of the same release that already exist in the output folder.
 //!
 //! One with the same content is kept, and only its head is read. Any other is replaced with the new one, because a
-//! folder with two bundles of one release is refused. A bundle for another platform stays, because a site takes the one
+//! folder with two bundles of one release is refused. A bundle for another platform stays, because a site uses the one
 //! for its host.
 
 use std::io::Read as _;
@@ -29,7 +29,7 @@ pub struct ExistingBundle {
 }
 
 /// Bundles of the same release or host pack in a folder, if the same roots verify their heads. Unreadable files are
-/// skipped without a message, and stay.
+/// skipped silently, and stay.
 pub fn existing(folder: &Path, new: &Verified) -> Vec<ExistingBundle> {
     let identity = new.identity();
     let platform_of_new = platform(new);
@@ -83,7 +83,7 @@ fn file_names(folder: &Path) -> Vec<String> {
 }
 
 impl ExistingBundle {
-    /// Files of the bundle, if it equals a new one.
+    /// Files of the existing bundle, if it equals a new one.
     ///
     /// It must have the same content, keys, root and parts, and a provenance with the same build definition. All files
     /// must exist with their sizes. The time of the build is ignored.
@@ -134,7 +134,7 @@ impl ExistingBundle {
     }
 }
 
-/// The build definition in a provenance, without the time; `None` unless it is that of the bundle.
+/// The build definition in a provenance, without the time; `None` unless it belongs to the bundle.
 fn build_definition(bytes: &[u8], bundle: &Verified) -> Option<BuildDefinition> {
     let provenance = Provenance::read("provenance", bytes).and_then(|read| read.verify(bundle)).ok()?;
     Some(without_time(provenance.statement().predicate.build_definition.clone()))

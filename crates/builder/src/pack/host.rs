@@ -97,7 +97,7 @@ pub fn build(
     write(options, output, &document, &payload, &trust, (&store, &digests), progress)
 }
 
-/// Reads every package into the store, and makes the document.
+/// Reads every package into the store, and creates the document.
 fn document(path: &Path, store: &ContentStore) -> Result<HostPackDocument> {
     let Definition { name, version, counter, platform, recipes } = yaml(path, codes::HOST_PACK_INVALID)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -117,7 +117,7 @@ fn package(definition: &Path, folder: &Path, package: Package, store: &ContentSt
     let Package { name, version, file } = package;
     let invalid = |what: String| BuildError::at(codes::HOST_PACK_INVALID, Place::file(definition), what);
     if !is_relative(&file) {
-        return Err(invalid(format!("the file `{}` is no relative path", file.escape_default())));
+        return Err(invalid(format!("the file `{}` is not a relative path", file.escape_default())));
     }
     let path = folder.join(&file);
     let mut bytes = fs_err::File::open(&path)
@@ -128,7 +128,7 @@ fn package(definition: &Path, folder: &Path, package: Package, store: &ContentSt
     Ok(HostPackage { name, version, file: own_name, blob })
 }
 
-/// Makes the signed head.
+/// Creates the signed head.
 fn sign(
     options: &BuildOptions,
     document: &HostPackDocument,
@@ -220,7 +220,7 @@ mod tests {
         distribution: debian\n  versions: ['12']\n  packages:\n  - \
         {name: gpu-driver, version: 580.1-1, file: debian/gpu-driver.deb}\n";
 
-    /// Makes the document from a definition, next to one package.
+    /// Creates the document from a definition, next to one package.
     fn read(text: &str) -> Result<HostPackDocument> {
         let folder = tempfile::tempdir().expect("folder");
         durable::create_folder(&folder.path().join("debian")).expect("folder");

@@ -23,10 +23,10 @@ use crate::pins::ArtifactPin;
 use crate::record;
 
 /// Type of a record. It changes with any change to what is derived from layers. Records of another type, or derived
-/// from listings of another type, are made again.
+/// from listings of another type, are created again.
 const RECORD_TYPE: &str = "landfall.dev/image-inventory/6";
 
-/// Bytes of a README or a configuration that are searched for a license.
+/// Bytes of a README or a configuration in which a license is searched for.
 const LICENSE_BYTES: u64 = 64 << 10;
 
 #[derive(Serialize, Deserialize)]
@@ -39,8 +39,8 @@ struct Record {
     inventory: ImageInventory,
 }
 
-/// Makes the document. The blobs must be in the store; `pins` are those of the release's artifacts, in the same order,
-/// and `gpu` is the one without a pin.
+/// Creates the document. The blobs must be in the store; `pins` are those of the release's artifacts, in the same
+/// order, and `gpu` is the one without a pin.
 pub fn document(
     release: &ReleaseDocument,
     pins: &[ArtifactPin],
@@ -87,7 +87,7 @@ fn record_path(store: &ContentStore, manifest: Sha256) -> PathBuf {
     record::path(store, "inventories", manifest)
 }
 
-/// Reads a record; `None` if this version does not understand it, so that it is made again.
+/// Reads a record; `None` if this version does not understand it, so that it is created again.
 fn read_record(path: &Path) -> Option<ImageInventory> {
     let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE && record.listing == listing::RECORD_TYPE).then_some(record.inventory)
@@ -255,7 +255,7 @@ mod tests {
         let bench = Bench::new(true, false).await;
         let database = |version| layer(&[("var/lib/dpkg/status", &status(&[("libc6", version), ("zlib1g", "1.3")]))]);
         let (old, old_release) = build_documents(&bench, &[database("2.41-12")]).await;
-        // The new lock pins the present manifest of the tag.
+        // The new lock pins the manifest that the tag points to now.
         bench.write("release/images.lock", crate::pack::tests::lock_text(false).as_bytes(), 0o644);
         let (new, new_release) = build_documents(&bench, &[database("2.41-13")]).await;
         let identity =

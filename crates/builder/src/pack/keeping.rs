@@ -1,7 +1,8 @@
 //! Retention of blobs in the content store after a build.
 //!
 //! If the content of an image, artifact or chart is refused, the store deletes all of its blobs that no accepted
-//! content needs. It does not matter if this build or `landfall lock` fetched them. Content that was not judged stays.
+//! content needs. It does not matter whether this build or `landfall lock` fetched them. Content that was not judged
+//! stays.
 //!
 //! Threats: a refused image may name legitimate blobs, such as layers of its base, to make a store delete them.
 //! Therefore each accepted image, artifact and chart is recorded with its blobs, which stay.
@@ -28,7 +29,7 @@ pub struct PendingContent<'a> {
 }
 
 impl<'a> PendingContent<'a> {
-    /// Starts before anything but manifests is fetched or derived.
+    /// Starts before anything except manifests is fetched or derived.
     pub fn begin(store: &'a ContentStore, manifests: &Manifests<'_>) -> Self {
         Self { store, contents: manifests.contents(), before: store.arrived_blobs().len() }
     }
@@ -43,7 +44,7 @@ impl<'a> PendingContent<'a> {
         let (of_refused, others): (Vec<_>, Vec<_>) =
             self.contents.iter().partition(|(reference, _)| reference.to_string() == refused);
         let mut forgotten: BTreeSet<Sha256> = of_refused.into_iter().flat_map(|(_, blobs)| blobs).copied().collect();
-        // Content that was derived can be derived again.
+        // Derived content can be derived again.
         forgotten.extend(self.store.arrived_blobs().split_off(self.before));
         for blob in others.into_iter().flat_map(|(_, blobs)| blobs) {
             forgotten.remove(blob);

@@ -56,7 +56,7 @@ pub struct Materials {
     others: Vec<Material>,
 }
 
-/// Inputs of a release that were used so far.
+/// Inputs of a release that have been used so far.
 #[derive(Debug, Clone, Copy)]
 pub struct UsedInputs<'a> {
     /// The definition.
@@ -67,7 +67,7 @@ pub struct UsedInputs<'a> {
     pub inputs: &'a Inputs,
     /// Images that were made here.
     pub own: &'a [OwnImage],
-    /// The program that reads facts about GPUs, if it travels.
+    /// The program that reads facts about GPUs, if it goes into the bundle.
     pub gpu: Option<&'a GpuProgram>,
     /// The charts that were rendered.
     pub charts: &'a Charts,
@@ -95,8 +95,8 @@ impl Materials {
         })
     }
 
-    /// Adds the signatures and attestations that travel with images. A referrers list is omitted, because the build
-    /// derives it from these.
+    /// Adds the signatures and attestations that go into the bundle with images. A referrers list is omitted, because
+    /// the build derives it from these.
     pub fn extend(&mut self, signatures: &[CarriedSignature]) {
         let materials = signatures.iter().filter_map(|CarriedSignature { entry, .. }| {
             let kind = match entry.kind {
@@ -297,7 +297,7 @@ fn of_registry(reference: &str, digest: Sha256, architecture: Option<&str>) -> M
 /// Removes repetitions; keeps the first occurrence.
 fn without_repetition(all: impl IntoIterator<Item = Material>) -> Vec<Material> {
     let mut seen = BTreeSet::new();
-    // A map of text to text always converts to JSON, with its names in order.
+    // A map of strings to strings always converts to JSON, with its names in order.
     let json = |material: &Material| serde_json::to_string(material).unwrap_or_default();
     all.into_iter().filter(|material| seen.insert(json(material))).collect()
 }

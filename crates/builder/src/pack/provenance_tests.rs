@@ -210,7 +210,7 @@ async fn kustomization_is_read_once() {
     let rendering = "else\n  echo 'resources: [\"https://a.example/b\"]' > \"$2/kustomization.yaml\"\n";
     bench.write("kubectl", kubectl.replacen("else\n", rendering, 1).as_bytes(), 0o755);
     bench.lock().await.expect("locked");
-    // Locking has rendered as well.
+    // Locking has also rendered the manifests.
     for folder in fs_err::read_dir(bench.path("release/manifests")).expect("folders") {
         let name = folder.expect("folder").file_name().into_string().expect("name");
         bench.write(&format!("release/manifests/{name}/kustomization.yaml"), b"resources: []\n", 0o644);

@@ -50,7 +50,7 @@ struct NeededSpace<'a> {
 
 /// Returns an error if the store lacks space for the missing content, or the output for the bundle.
 ///
-/// If the output has a bundle of this release, that one may be kept: the space is then checked later.
+/// If the output has a bundle of this release, that bundle may be kept: the space is then checked later.
 pub fn check(
     release: &Release,
     manifests: &Manifests,

@@ -1,4 +1,4 @@
-//! The chain of root documents that travels with every bundle, and the revocation.
+//! The chain of root documents that goes into every bundle, and the revocation.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Place, Result};
 
-/// The parts of a vendor's trust that travel.
+/// The parts of a vendor's trust that go into the bundle.
 #[derive(Debug)]
 pub struct Trust {
     /// Root documents from the lowest number in the folder to the highest, without a gap; never empty.

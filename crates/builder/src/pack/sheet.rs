@@ -29,7 +29,7 @@ pub struct Sheet<'a> {
     pub identity: &'a Identity,
     /// Id of the bundle: SHA-256 of its `landfall.json`.
     pub id: Sha256,
-    /// Fingerprint of the first root document that travels.
+    /// Fingerprint of the first root document in the bundle.
     pub fingerprint: Sha256,
     /// Number of that root document.
     pub first_root: u64,
@@ -172,7 +172,7 @@ impl Sheet<'_> {
         self.signatures_table(page);
     }
 
-    /// Writes the signatures and attestations that travel with images.
+    /// Writes the signatures and attestations that go into the bundle with images.
     fn signatures_table(&self, page: &mut String) {
         let signatures = self.release.signatures.iter().filter(|entry| entry.kind != SignatureKind::Referrers);
         let rows: Vec<_> = signatures.collect();
@@ -226,7 +226,7 @@ fn contents_table<'a>(page: &mut String, heading: &str, rows: impl Iterator<Item
     page.push_str("</table>\n");
 }
 
-/// Formats a size for a person.
+/// Formats a size for users.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let Some(power) = (1..=4).rev().find(|power| bytes >> (10 * power) > 0) else { return format!("{bytes} B") };
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_round_down_and_text_is_escaped() {
+    fn sizes_are_rounded_and_text_escaped() {
         let sizes: Vec<_> = [0, 1023, 1024, 1536, 5 << 20, (1 << 30) - 1, 3 << 40].into_iter().map(size).collect();
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "1023.9 MiB", "3.0 TiB"]);
         assert_eq!(escape("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");

@@ -10,7 +10,7 @@ use landfall_release_document::{ArtifactKind, ReleaseDocument};
 
 use super::sheet::{NOT_STATED, escape};
 
-/// Maximum number of names that are printed per license; the bill of materials has all.
+/// Maximum number of names that are printed per license; the bill of materials lists all of them.
 const NAMES: usize = 12;
 
 /// Writes the charts from which components were rendered, with their subcharts.

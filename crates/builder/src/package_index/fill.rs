@@ -27,8 +27,8 @@ struct ServedPackages {
 
 /// Reads the files in the store and writes the lists of each package index into its objects.
 ///
-/// The digest of a list is an argument of the program, so that a changed list restarts the pods and none serves an
-/// older list.
+/// The digest of a list is an argument of the program. So a changed list restarts the pods, and no pod serves an older
+/// list.
 pub fn fill(
     definition: &Definition,
     components: &mut [RenderedComponent],
@@ -201,7 +201,7 @@ pub(super) fn write_parts(objects: &mut Vec<Value>, name: &str, parts: Vec<Vec<u
     push(pod(objects)?, "/containers/0/args", json!(format!("--npm-digest={digest}")))
 }
 
-/// Adds a further `ConfigMap` to the volume, and the argument that names its file.
+/// Adds another `ConfigMap` to the volume, and the argument that names its file.
 fn add_part(objects: &mut Vec<Value>, name: &str, number: usize) -> Result<()> {
     let own = npm_name(name, number);
     let pod = pod(objects)?;

@@ -1,5 +1,5 @@
-//! Package indexes: components that serve wheels to pip and uv, and npm packages to npm, pnpm and Yarn. For one line of
-//! the release definition, `build` writes their objects and lists ([ADR
+//! Package indexes: components that serve wheels to pip and uv, and npm packages to npm, pnpm and Yarn. From one line
+//! of the release definition, `build` writes their objects and lists ([ADR
 //! 54](../../../docs/adr/0054-a-package-index-serves-what-was-signed.md), [ADR
 //! 61](../../../docs/adr/0061-a-package-index-speaks-npm.md)).
 //!
@@ -49,7 +49,8 @@ fn check(path: &Path, release: &Release, index: usize, served: &[Spanned<String>
     };
     let name = &component.name;
     if name.value.len() > NAME_BYTES || !name.value.starts_with(|letter: char| letter.is_ascii_lowercase()) {
-        let what = format!("`{}` is no name of a Service: a letter first, and at most {NAME_BYTES} in all", name.value);
+        let what =
+            format!("`{}` is not the name of a Service: a letter first, and at most {NAME_BYTES} in all", name.value);
         return refused(name.referenced.line(), &format!("components[{index}].name"), what);
     }
     if let Some(mount) = component.mounts.first() {

@@ -37,11 +37,11 @@ pub(super) fn npm_name(component: &str, part: usize) -> String {
     if part == 0 { format!("{component}-npm") } else { format!("{component}-npm-{}", part + 1) }
 }
 
-/// Makes the objects of a package index.
+/// Creates the objects of a package index.
 pub fn objects(release: &Release, index: usize) -> Result<Vec<Value>> {
     let component = &release.components[index];
     let Some(ObjectSource::PackageIndex(served)) = component.source() else {
-        return Err(bug("a component is no package index".to_owned()));
+        return Err(bug("a component is not a package index".to_owned()));
     };
     let name = component.name.value.as_str();
     let mut objects = yaml::read(&OBJECTS.replace("@{name}", name)).map_err(bug)?;

@@ -1,5 +1,5 @@
-//! Digests of files in proofs, so that nobody has to copy them. `%{sha256:ARTIFACT/PATH}` in an argument or an expected
-//! text is replaced with the 64 hexadecimal digits of the file's digest in the bundle.
+//! Digests of files in proofs, so that they need not be copied by hand. `%{sha256:ARTIFACT/PATH}` in an argument or an
+//! expected text is replaced with the 64 hexadecimal digits of the file's digest in the bundle.
 
 use landfall_release_document::{ArtifactEntry, Proof, ProofTrial, TextExpectation};
 

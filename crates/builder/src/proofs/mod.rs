@@ -45,7 +45,7 @@ impl<'a> LocatedProof<'a> {
     }
 }
 
-/// Returns an error for proofs that are invalid by themselves: names, limits, a component or artifact that the release
+/// Returns an error for proofs that are invalid in themselves: names, limits, a component or artifact that the release
 /// lacks.
 pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
     let mut seen = std::collections::HashSet::new();

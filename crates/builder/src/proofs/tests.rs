@@ -52,7 +52,7 @@ pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
     release::read(&path)
 }
 
-/// The error with its hint, and with the text of the line in place of its number.
+/// The error with its hint, and with the text of the line instead of its number.
 pub(crate) fn error_text(error: &BuildError, text: &str) -> String {
     let message = error.to_string();
     let (_, message) = message.split_once("release.yaml:").expect("file");

@@ -1,4 +1,4 @@
-//! Checks that every input of a kustomization is a local file. kubectl would fetch the present state of a remote base,
+//! Checks that every input of a kustomization is a local file. kubectl would fetch the current state of a remote base,
 //! so the same release could render to other bytes tomorrow. Each file is read once for its digest, before kubectl
 //! reads it.
 

@@ -72,8 +72,8 @@ pub fn without_images(definition: &Definition, component: &RenderedComponent) ->
     left
 }
 
-/// Returns an error for a line in the release's table of fields that matches nothing. The image for which it was
-/// written would be missing at a site.
+/// Returns an error for a line in the release's table of fields that matches nothing. A site would lack the image for
+/// which it was written.
 pub fn check_fields(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for (index, field) in definition.release.image_fields.iter().enumerate() {
         let mut objects = components.iter().flat_map(|component| &component.objects);

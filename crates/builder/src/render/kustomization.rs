@@ -1,7 +1,7 @@
-//! Parses a kustomization, as far as it names files that kubectl reads. This is the only parser for it.
+//! Parses a kustomization, as far as it names files that kubectl reads. No other code parses it.
 //!
-//! kubectl compares field names without regard to case, and later versions have further fields. An unknown field might
-//! name a file that escapes the checks, so it is refused.
+//! kubectl compares field names without regard to case, and later versions have additional fields. An unknown field
+//! might name a file that escapes the checks, so it is refused.
 
 use std::path::Path;
 

@@ -81,7 +81,7 @@ fn without_log(said: &str) -> String {
     if lines.is_empty() { said.to_owned() } else { lines.join("\n") }
 }
 
-/// Parses the objects in YAML, rendered or as a vendor wrote it.
+/// Parses the objects in YAML, either rendered or as a vendor wrote them.
 pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
     yaml::read(text)
 }

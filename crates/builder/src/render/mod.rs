@@ -90,7 +90,7 @@ pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: 
 }
 
 /// Renders a component, together with those for its chart's hooks. Returns the files of its kustomization, if it has
-/// one; `folder` is its rendering.
+/// one; `folder` is where it is rendered.
 fn one(
     definition: &mut Definition,
     index: usize,

@@ -40,7 +40,7 @@ const CLUSTER_KINDS: [&str; 24] = [
     "ValidatingWebhookConfiguration",
 ];
 
-/// Kinds that are applied first, because others depend on them; kinds in neither list follow.
+/// Kinds that are applied first, because others depend on them; kinds in neither list come after these.
 const FIRST_KINDS: [&str; 18] = [
     "CustomResourceDefinition",
     "PriorityClass",

@@ -102,7 +102,7 @@ fn suspects(
         found.extend(undeclared_words(text, lock, exempt).into_iter().map(|word| suspect(pointer.clone(), word)));
     }
     for spot in spots(object, fields) {
-        // Marks the image's word as used.
+        // Marks the word as used.
         exempt.covers(&spot.written);
     }
     for (pointer, text) in doubtful(object, fields) {
@@ -116,7 +116,7 @@ fn suspects(
     found
 }
 
-/// Error for all undeclared images; `written` is the index of the component in which a person declares them.
+/// Error for all undeclared images; `written` is the index of the component in which a user declares them.
 fn refusal(component: &RenderedComponent, written: usize, found: &[(&Value, Suspect)]) -> BuildError {
     let Some(((object, Suspect { pointer, word, .. }), others)) = found.split_first() else {
         return BuildError::new(codes::BUG, "no image is undeclared");
@@ -144,7 +144,7 @@ fn refusal(component: &RenderedComponent, written: usize, found: &[(&Value, Susp
     ))
 }
 
-/// Words of a component that are declared not to be images, and which of them occurred.
+/// Words of a component that are declared not to be images, and those of them that occurred.
 struct ExemptWords<'a> {
     words: &'a [Spanned<String>],
     met: Vec<bool>,

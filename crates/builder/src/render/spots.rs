@@ -34,7 +34,7 @@ pub struct Spot {
     form: Form,
 }
 
-/// Form in which a field takes the pinned reference.
+/// Form in which a field accepts the pinned reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// The whole reference.
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_image_fields_are_doubtful() {
+    fn unknown_image_fields_are_suspected() {
         let thing = json!({
             "apiVersion": "example.com/v1", "kind": "Thing",
             "metadata": { "name": "a", "annotations": { "image": "x" } },

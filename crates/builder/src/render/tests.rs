@@ -69,7 +69,7 @@ pub(crate) fn starter() -> (Definition, Vec<RenderedComponent>) {
         let mut objects = Vec::new();
         for entry in fs_err::read_dir(&folder).expect("folder") {
             let path = entry.expect("entry").path();
-            // kustomize writes octal numbers as decimal ones.
+            // kustomize rewrites octal numbers in decimal.
             let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
             if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml") {
                 objects.extend(kustomize::parse(&text).expect("YAML"));

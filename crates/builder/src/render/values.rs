@@ -1,4 +1,4 @@
-//! Checks values that a site may set against their schemas and the rendered objects, and makes the schema of
+//! Checks values that a site may set against their schemas and the rendered objects, and creates the schema of
 //! `site.yaml`.
 
 use landfall_error_codes::codes;
@@ -80,8 +80,8 @@ fn with_defaults(
     changed
 }
 
-/// Returns an error for an editable field that does not exist: with a misspelled one, an upgrade would overwrite the
-/// real field.
+/// Returns an error for an editable field that does not exist: if it is misspelled, an upgrade would overwrite the real
+/// field.
 pub fn check_editable(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for rendered in components {
         for (number, field) in definition.release.components[rendered.index].editable.iter().enumerate() {

@@ -24,7 +24,7 @@ pub struct RenderedComponent {
     pub objects: Vec<Value>,
 }
 
-/// The source that a person corrects if an object is wrong.
+/// The source that a user corrects if an object is wrong.
 #[derive(Debug, Clone)]
 pub enum Origin {
     /// A folder with manifests.
@@ -36,7 +36,7 @@ pub enum Origin {
 }
 
 impl RenderedComponent {
-    /// Place of an error in a rendered object, with the file that a person corrects.
+    /// Place of an error in a rendered object, with the file that a user corrects.
     pub fn place(&self, object: &Value, field: &str) -> Place {
         let title = title(object);
         let file = match &self.origin {

@@ -57,7 +57,7 @@ impl Resolver<'_> {
         self.replacement_outcome(self.archive_fields(entry, fields, &found, name), &entry.reference.value)
     }
 
-    /// Compares an archive with the repository's present offer: a new one to pin, the same, or a moved one.
+    /// Compares an archive with the repository's current offer: a new one to pin, the same, or a moved one.
     async fn compare_offer(
         self,
         address: &str,

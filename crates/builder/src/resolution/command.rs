@@ -112,7 +112,7 @@ pub(super) struct SignedLock {
     pub(super) refused: Option<BuildError>,
 }
 
-/// Programs that render a release, with their present versions.
+/// Programs that render a release, with their current versions.
 pub(super) struct Renderers {
     kubectl: Renderer,
     /// `None` if the release has no charts.
@@ -147,7 +147,7 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     digests.keep()?;
     if output == *path {
-        // Resolving adds lines: errors must name the present ones.
+        // Resolving adds lines, but errors must name the current ones.
         let failures = std::mem::take(&mut resolution.failures).into_iter();
         resolution.failures = failures.map(|error| error.in_rewritten(path, |field| written.line_of(field))).collect();
     }
@@ -228,7 +228,7 @@ pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError
     Some(BuildError::at(code, Place::file(&lock.path), what))
 }
 
-/// Code of the first failure that a person must fix; it takes precedence over transient ones.
+/// Code of the first failure that a user must fix; it takes precedence over transient ones.
 fn most_serious(failures: &[BuildError]) -> Option<landfall_error_codes::Code> {
     failures.iter().map(landfall_error_codes::CodedError::code).find(|code| *code != codes::FETCH_FAILED)
 }

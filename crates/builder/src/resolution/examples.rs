@@ -88,7 +88,7 @@ fn examples_use_starter_versions() {
     }
 }
 
-/// Besides the starter's versions, it only has parts of NVIDIA.
+/// Besides the starter's versions, it only has parts from NVIDIA.
 #[test]
 fn gpu_example_adds_only_nvidia_parts() {
     let starter = Lock::read(&root().join("images.lock")).expect("lock");

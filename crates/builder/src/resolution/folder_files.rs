@@ -66,7 +66,7 @@ impl Resolver<'_> {
     }
 }
 
-/// A difference: the pinned state, and the present one.
+/// A difference: the pinned state, and the current one.
 pub(super) type Change = (String, String);
 
 /// Outcome for a folder with fresh pins; `None` if its files must be pinned.
@@ -127,7 +127,7 @@ fn select_files<'a>(fields: &FolderFields, folder: &Path, listed: &'a [FolderFil
     Err(not_taken(&what, paths.iter(), "no files").hint("Correct `path`, `include` and `exclude` of the lock's entry."))
 }
 
-/// The first file whose size changed, or that is missing or new: pinned and present state.
+/// The first file whose size changed, or that is missing or new: pinned and current state.
 fn first_change(pinned: &FolderPinned, taken: &[&FolderFile]) -> Option<Change> {
     let described = |path: &str, size: u64| format!("`{path}` of {size} bytes");
     let changed = pinned.files.iter().find_map(|PinnedFile { path, size, .. }| {
@@ -232,10 +232,10 @@ mod tests {
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, resolution.text.as_str()));
         for store in ["store", "another"] {
             let paths = bench.fetch_paths(&resolution.text, store).await.expect("fetched");
-            assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer says where the folder is");
+            assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer reveals the folder's path");
         }
 
-        // A change without another size is detected when the file is read; the store still has the pinned content.
+        // A change that preserves the size is detected when the file is read; the store still has the pinned content.
         bench.write("weights/model.gguf", b"changed");
         bench.fetch_paths(&resolution.text, "store").await.expect("from the store");
         let error = bench.fetch_paths(&resolution.text, "third").await.expect_err("refused");

@@ -1,4 +1,4 @@
-//! Resolution of a lock: `landfall lock` in its forms, which pin, renew, check and list upstream inputs.
+//! Resolution of a lock: `landfall lock` in its forms, which pin, update, check and list upstream inputs.
 
 mod charts;
 mod check;

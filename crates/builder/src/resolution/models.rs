@@ -93,7 +93,7 @@ fn check_unchanged(fields: &HubFields, pinned: &HubPinned, listing: &Listing) ->
     Ok(())
 }
 
-/// Git object ID of a content: SHA-1 of its type and length, and its bytes.
+/// Git object ID of some content: SHA-1 of its type and length, and its bytes.
 fn git_name_of(bytes: &[u8]) -> [u8; 20] {
     let mut hasher = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len()));
     hasher.update(bytes);

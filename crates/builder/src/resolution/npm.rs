@@ -31,7 +31,7 @@ pub(super) struct NpmSet<'a> {
 }
 
 impl NpmSet<'_> {
-    /// Packages that are taken, and all errors in the file.
+    /// Packages that are selected, and all errors in the file.
     pub(super) fn packages(&self) -> LockfileContent {
         match self.fields.content() {
             Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit, self.cpu),

@@ -70,7 +70,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The first object that differs from its pin: pinned and present state.
+/// The first object that differs from its pin: pinned and current state.
 fn first_change(pinned: &BucketPinned, taken: &[&ListedObject]) -> Option<(String, String)> {
     let described =
         |path: &str, size: u64, tag: &str| format!("`{}` of {size} bytes with the ETag `{tag}`", path.escape_default());

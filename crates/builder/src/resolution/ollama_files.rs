@@ -1,7 +1,7 @@
 //! Resolves models in a local Ollama store: their manifests and all blobs that these name, under the paths of the
 //! store.
 //!
-//! The artifact is therefore itself a store, which Ollama reads where it is mounted. The name of a blob is its digest:
+//! The artifact is therefore itself a store, which Ollama reads where it is mounted. A blob is named after its digest:
 //! a blob with other content is damaged, and is refused before anything is pinned.
 
 use std::path::Path;
@@ -246,7 +246,7 @@ mod tests {
             let path = Bench::blob(bytes).replace("models/", "");
             assert_eq!(text.matches(&format!("path: '{path}', digest: '{}'", digest(bytes))).count(), 1, "{text}");
         }
-        assert!(!text.contains(&digest(&weights(96)).to_hex()), "a model that is not named stays where it is");
+        assert!(!text.contains(&digest(&weights(96)).to_hex()), "an unnamed model keeps its place");
         let again = bench.run_resolution(&text).await;
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, text.as_str()));
 

@@ -12,7 +12,7 @@ use crate::fetch::{RawManifest, fetch_attached};
 use crate::manifest::{IndexDocument, ManifestDocument, OciDescriptor, Platform, is_index};
 use crate::reference::Reference;
 
-/// Maximum number of manifests without platform that are examined.
+/// Maximum number of manifests without a platform that are examined.
 const LOOKED_AT: usize = 16;
 
 /// Maximum size of a configuration, in bytes.
@@ -54,7 +54,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Error for an index without the platform, with those that it has.
+/// Error for an index without the platform, with the platforms that it has.
 fn none_for(platform: &str, reference: &Reference, index: &IndexDocument) -> BuildError {
     let stated = index.platforms();
     let others = if stated.is_empty() { "none".to_owned() } else { Vec::from_iter(stated.clone()).join(", ") };

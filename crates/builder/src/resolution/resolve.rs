@@ -1,8 +1,7 @@
 //! `landfall lock`: resolves unknown fields of the lock from registries and servers, and checks the known ones.
 //!
 //! An entry records the name from which its digest was resolved, and a digest is never kept for another name. If the
-//! record shows that a person changed the name, the new name is resolved. If there is no record, digest and name must
-//! match.
+//! record shows that a user changed the name, the new name is resolved. Without a record, digest and name must match.
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
@@ -167,7 +166,7 @@ pub(super) async fn answers(
     resolution
 }
 
-/// Replacements that record the present renderers, whatever the lock recorded before.
+/// Replacements that record the current renderers, whatever the lock recorded before.
 fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<Replacement>> {
     let mut fields = Vec::new();
     let mut lacking = Vec::new();
@@ -302,7 +301,7 @@ impl Resolver<'_> {
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
         let by = fields.found_by(&entry.reference.value);
         let confirmed = by.is_some();
-        // A digest in an object takes precedence over the tag, whatever the tag names now.
+        // A digest in an object takes precedence over the tag, whatever the tag points to now.
         let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
         let tagged = self.client.manifest(&asked, self.progress).await?;
         let named = self.platform_digest(&asked, &tagged).await?;
@@ -321,7 +320,7 @@ impl Resolver<'_> {
         self.replacement_outcome(self.fields(entry, fields, &found, asked.to_string()), &entry.reference.value)
     }
 
-    /// Resolves a reference. A digest in it takes precedence over the tag; if it is that of an index, the platform's
+    /// Resolves a reference. A digest in it takes precedence over the tag; if an index has that digest, the platform's
     /// manifest is looked up there.
     pub(super) async fn look_up(self, reference: &Reference) -> Result<ResolvedManifest> {
         let raw = self.client.manifest(reference, self.progress).await?;

@@ -2,8 +2,8 @@
 //! The stated digest is compared with the pin and with the bytes from the server.
 //!
 //! Threats: the checksum file comes from outside. It may be endless, name a file twice, or state the digest of another
-//! file. It is read up to a limit, and only one SHA-256 for the file's own name is used. Since the two come from
-//! different servers, it shows that both have one publisher; it is not a signature.
+//! file. It is read up to a limit, and only one SHA-256 for the file's own name is used. If the two come from different
+//! servers, a match shows that both have one publisher; it is not a signature.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ impl Resolver<'_> {
         Ok(Some(stated))
     }
 
-    /// Fetches the published checksums of a file, if the lock names any. Returns an error if a pin for the present URL
+    /// Fetches the published checksums of a file, if the lock names any. Returns an error if a pin for the current URL
     /// differs.
     pub(super) async fn must_confirm(self, file: &LockedFile) -> Result<()> {
         let stated = self.stated(file).await?;

@@ -1,4 +1,4 @@
-//! `landfall lock --update`: replaces the pins of some entries with upstream's present content. All other text stays
+//! `landfall lock --update`: replaces the pins of some entries with upstream's current content. All other text stays
 //! unchanged, byte for byte.
 
 use std::collections::BTreeSet;
@@ -246,7 +246,7 @@ mod tests {
         hub.push("a/b", COMMITS[1], &[("x.json", b"[1]", false), ("z.json", b"{}", false)]);
         write(&locks[1]);
         let (second, found) = renewed_text(folder.path(), &first).await;
-        // The files that name packages contain the port of the server as well.
+        // The files that name packages also contain the server's port.
         let [one, other] = locks.map(|lock| digest(lock.as_bytes()).to_string());
         let found = found.replace(&one, "sha256:ONE").replace(&other, "sha256:OTHER");
         insta::assert_snapshot!(found.replace(&server.endpoint(), "http://SERVER"));

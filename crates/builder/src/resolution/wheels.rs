@@ -52,7 +52,8 @@ impl WheelSet<'_> {
         };
         let (locked, mut faults) = wheels::read_project(form, path, text, target, selection);
         faults.extend(self.outdated(text));
-        // The index serves files of indexes; a file with its own URL is only there.
+        // Files of packages from an index are taken from its pages; a file with a URL of its own is only in the project
+        // lock.
         let wanted = |LockedPackage { requirement, files, is_direct }: LockedPackage| ApplicableRequirement {
             requirement,
             listed: (index.is_none() || is_direct).then_some(files),

@@ -74,7 +74,7 @@ fn image_signatures<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> 
     Ok(found.into_iter().map(|pinned| ImageSignature { rule, image, pinned }).collect())
 }
 
-/// Merges a manifest that a second rule verified as well.
+/// Merges a manifest that a second rule has also verified.
 fn merge(known: &mut SignatureEntry, other: SignatureEntry) {
     known.keys = distinct(known.keys.drain(..).chain(other.keys));
     known.predicates = distinct(known.predicates.drain(..).chain(other.predicates));

@@ -1,4 +1,4 @@
-//! Claims of a manifest's layers about an image, accepted only if one of a rule's keys signed them.
+//! Claims about an image in a manifest's layers, accepted only if one of a rule's keys signed them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,7 +60,7 @@ pub fn keys(claims: &[Claim]) -> Vec<KeyId> {
     distinct(claims.iter().flat_map(|claim| claim.keys.iter().copied()))
 }
 
-/// Reason why a layer is rejected; later variants say more about an image.
+/// Reason why a layer is rejected; later variants are more informative about an image.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The layer cannot be read, or is of another kind.

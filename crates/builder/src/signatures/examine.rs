@@ -71,7 +71,7 @@ impl SignatureSource<'_> {
 fn excess(document: &ManifestDocument) -> Option<String> {
     let layers = &document.layers;
     if !(1..=LAYERS).contains(&layers.len()) {
-        return Some(format!("a manifest has {} layers, where 1 to {LAYERS} belong", layers.len()));
+        return Some(format!("a manifest has {} layers, where 1 to {LAYERS} are allowed", layers.len()));
     }
     if let Some(large) = layers.iter().find(|layer| layer.size > LAYER_BYTES) {
         return Some(format!("a layer has {} bytes, where {LAYER_BYTES} are allowed", large.size));

@@ -159,7 +159,7 @@ impl SignatureSource<'_> {
             let about = ClaimSubject { image: &image.reference, subject };
             for candidate in self.candidates(about, &mut faults).await? {
                 let examined = self.examine(rule, about, &candidate.manifest.bytes).await?;
-                // Attestations by other keys do not show whether the image is signed.
+                // Attestations by other keys do not prove that the image is signed.
                 let attests = candidate.tag.as_ref().is_some_and(|tag| tag.ends_with(COSIGN_SUFFIXES[1]));
                 if !attests {
                     faults.extend(examined.faults);

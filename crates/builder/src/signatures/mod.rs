@@ -5,8 +5,8 @@
 //! another key, or be valid but about another image or repository; it may be endless, or one of thousands. A referrers
 //! list may name manifests about something else. Therefore only signatures with the vendor's keys are accepted, over
 //! exactly these bytes, before any of these are interpreted. The signed content must then state the repository of the
-//! image, and a digest: the one that the lock pins, or that of the index in which the lock found it. Sizes and counts
-//! are limited before any fetch. Clocks, transparency logs and certificates are not used, only keys.
+//! image, and a digest. This is either the pinned one, or that of the index in which the lock found it. Sizes and
+//! counts are limited before any fetch. Clocks, transparency logs and certificates are not used, only keys.
 
 mod carry;
 mod claim;

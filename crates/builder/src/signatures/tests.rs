@@ -289,7 +289,7 @@ async fn referrers_come_from_api_or_tag() {
 async fn referrers_list_is_verified() {
     let case = Case::with_rule("").await;
     let registry = &case.bench.registry;
-    // The bundle is signed with the right key and about the image, but attached to another one.
+    // The bundle is signed by the right key for the right image, but attached to another image.
     let elsewhere = case.push("unused", &[bundle(&case.key, case.subject)], Some(Sha256([7; 32])));
     registry.add_referrers(REPOSITORY, case.subject, &list_of(&[&elsewhere]));
     assert_eq!(case.lock().await, "LF2146", "attached to another image");
@@ -299,7 +299,7 @@ async fn referrers_list_is_verified() {
     assert_eq!(case.lock().await, "LF2146", "malformed");
     let other = case.push("unused", &[bundle(&case.key, Sha256([7; 32]))], Some(case.subject));
     registry.add_referrers(REPOSITORY, case.subject, &list_of(&[&other]));
-    assert_eq!(case.lock().await, "LF2143", "it says so, and the statement does not");
+    assert_eq!(case.lock().await, "LF2143", "the list names it, but the statement does not");
     let right = case.push("unused", &[bundle(&case.key, case.subject)], Some(case.subject));
     registry.add_referrers(REPOSITORY, case.subject, &list_of(&[&other, &right]));
     assert_eq!(case.lock().await, "locked");
@@ -332,16 +332,16 @@ async fn build_refuses_edited_signatures() {
     case.sign(&case.key, case.subject, REPOSITORY);
     assert_eq!((case.lock().await, case.check().await), ("locked", "as upstream has it"));
     let text = case.text();
-    // Another key under the name of the old one.
+    // Another key with the old key's name.
     let other = SigningKey::generate(KeyKind::EcdsaP256).expect("key");
     case.bench.write("release/signer.pub", other.public().to_pem().as_bytes(), 0o644);
     assert!(case.bench.refusal().await.starts_with("LF2147 "), "another key");
-    // A tag that would hide another one.
+    // A tag that would shadow another one.
     case.bench.write("release/signer.pub", case.key.public().to_pem().as_bytes(), 0o644);
     case.bench.write(LOCK, text.replace(&format!("tag: {}", case.tag(".sig")), "tag: latest").as_bytes(), 0o644);
     assert!(case.bench.refusal().await.starts_with("LF2147 "), "another tag");
     case.bench.write("release/signer.pub", other.public().to_pem().as_bytes(), 0o644);
-    // A lock that states that this key signed.
+    // A lock that claims that this key signed.
     let ids = [&case.key, &other].map(|key| key.public().id().to_string());
     case.bench.write(LOCK, text.replace(&ids[0], &ids[1]).as_bytes(), 0o644);
     assert!(case.bench.refusal().await.starts_with("LF2147 "), "edited");

@@ -1,4 +1,4 @@
-//! Selects the wheel of a requirement that fits a target best.
+//! Selects the wheel for a requirement that best fits a target.
 
 use std::cmp::Reverse;
 use std::str::FromStr as _;
@@ -22,7 +22,7 @@ const SOURCES: [&str; 4] = [".tar.gz", ".zip", ".tar.bz2", ".tgz"];
 /// Selects a file from an index or a project lock: of the required version, for the target, with one of the required
 /// hashes.
 ///
-/// Among several, files that were not yanked come first, then those with a better tag, then those with a later build
+/// Among several, files that were not yanked come first, then those with a better tag, then those with a higher build
 /// number.
 pub fn choose<'a>(
     requirement: &Requirement,

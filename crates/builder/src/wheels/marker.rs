@@ -149,7 +149,7 @@ fn unexpected_token(token: &Token<'_>) -> String {
         Token::Close => ")",
         Token::Operator(text) | Token::Word(text) | Token::Text(text) => text,
     };
-    format!("the marker has `{}` where nothing like it belongs", shown.escape_default())
+    format!("the marker has `{}` in an unexpected place", shown.escape_default())
 }
 
 struct Reader<'a> {

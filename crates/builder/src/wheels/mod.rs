@@ -1,5 +1,5 @@
 //! Sets of wheels: the packages in a requirements file or a project lock, their files in a package index, and the
-//! wheels that fit a target best.
+//! wheels that fit best.
 //!
 //! ```text
 //! requirements.txt ── read ── those that apply to the target ─┐
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Threats: an index, or an attacker in front of it, may respond with endless pages or with names that lead out of a
-//! folder. It may offer other wheels than the vendor meant. Pages are read within limits. A file is used only if it has
-//! the name of a wheel of the required version, and a SHA-256 that the vendor's own file states.
+//! folder. It may offer wheels that the vendor did not intend. Pages are read within limits. A file is used only if its
+//! name is that of a required wheel, and if the vendor's own file states its SHA-256.
 
 mod choice;
 mod export;

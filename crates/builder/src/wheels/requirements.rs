@@ -8,7 +8,7 @@ use super::requirement::{Requirement, WrittenRequirement};
 use super::target::Target;
 use crate::error::{BuildError, Place};
 
-/// Options for pip's search that are ignored: the index in the lock and the hashes decide instead.
+/// Options for pip's search that are ignored: the index in the lock and the hashes take their place.
 const IDLE_OPTIONS: [&str; 11] = [
     "-i",
     "--index-url",
@@ -129,7 +129,7 @@ fn without_comment(line: &str) -> &str {
     &line[..comment.unwrap_or(line.len())]
 }
 
-/// Checks an option on a line of its own.
+/// Checks an option on a separate line.
 fn option(line: &str) -> Result<(), Refusal> {
     let word = line.split([' ', '\t', '=']).next().unwrap_or_default();
     // The value of a short option may follow without a space: `-e.`

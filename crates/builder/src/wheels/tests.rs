@@ -100,9 +100,9 @@ fn markers_evaluate_for_target() {
         ("", "ends too early"),
         ("python_version", "ends too early"),
         ("python_version >=", "ends too early"),
-        ("'a' 'b'", "has `b` where nothing like it belongs"),
+        ("'a' 'b'", "has `b` in an unexpected place"),
         ("(os_name == 'x'", "ends too early"),
-        ("os_name == 'x')", "has `)` where nothing like it belongs"),
+        ("os_name == 'x')", "has `)` in an unexpected place"),
         ("a == 'b'", "asks for `a`"),
         ("os_name == 'x", "has a quote without an end"),
     ] {
@@ -160,7 +160,7 @@ fn tags_match_packaging_library() {
 
 #[test]
 fn tags_match_pip_order() {
-    // The first tags, and the first of each further group, as `pip debug` prints them.
+    // The first tags, and the first tag of each later group, as `pip debug` prints them.
     let tags = ordered_tags(&target("3.11", "manylinux_2_17_x86_64"));
     assert_eq!(
         tags[..4],
@@ -255,7 +255,7 @@ fn best_wheel_is_chosen() {
         assert_eq!(chosen_wheel(&[sample_file(worse, 1), sample_file(better, 2)]), better);
         assert_eq!(chosen_wheel(&[sample_file(better, 2), sample_file(worse, 1)]), better);
     }
-    // A hash that is not required, another Python, or a yanked file leaves the second best.
+    // Without a required hash, for another Python, or yanked, the best file is skipped, and the second best is chosen.
     let best = "a-1-cp312-cp312-manylinux_2_28_x86_64.whl";
     let other = sample_file("a-1-py3-none-any.whl", 1);
     let unhashed = IndexFile { sha256: None, ..sample_file(best, 0) };
@@ -316,7 +316,7 @@ fn patch_dependent_requirements_need_patch_version() {
     assert_eq!(chosen("3.12.1", 1), "a-1-py3-none-any.whl");
     assert!(chosen("3.12.0", 1).starts_with("LF2127 "));
     assert!(chosen("3.13", 1).starts_with("a-1-"), "all of 3.13 are newer");
-    assert!(chosen("3.12", 9).starts_with("LF2127 "), "a wheel that is not allowed asks for nothing");
+    assert!(chosen("3.12", 9).starts_with("LF2127 "), "a disallowed wheel requests nothing");
 }
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";

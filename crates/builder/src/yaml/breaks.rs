@@ -1,5 +1,5 @@
 //! Line breaks of YAML 1.1 that YAML 1.2 lacks: U+0085, U+2028 and U+2029. A program that writes YAML 1.1 indents the
-//! following text, and this indentation is not part of the text.
+//! text after them, and this indentation is not part of the text.
 
 use std::borrow::Cow;
 

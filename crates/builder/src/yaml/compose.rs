@@ -74,7 +74,7 @@ impl<'p> Composer<'p, '_> {
             Event::MappingStart(_, anchor, _) => (anchor, self.map(depth)?),
             Event::Alias(id) => {
                 let found = self.anchors.get(&id).cloned();
-                let (value, values) = found.ok_or_else(|| at("an alias stands for what contains it".to_owned()))?;
+                let (value, values) = found.ok_or_else(|| at("an alias refers to its own container".to_owned()))?;
                 self.spend(values).map_err(at)?;
                 (0, value)
             }
@@ -142,11 +142,11 @@ fn is_merge(event: &Event<'_>) -> bool {
     text == MERGE && (is_tagged || (*style == ScalarStyle::Plain && tag.is_none()))
 }
 
-/// Adds the fields of a map, or of a list of maps, of which earlier ones take precedence.
+/// Adds the fields of a map, or of a list of maps, in which earlier ones take precedence.
 fn merge(value: Value, fields: &mut Map<String, Value>) -> Result<(), String> {
     let maps = if let Value::Array(maps) = value { maps } else { vec![value] };
     for map in maps.into_iter().rev() {
-        let Value::Object(map) = map else { return Err(format!("`{MERGE}` takes in something that is not a map")) };
+        let Value::Object(map) = map else { return Err(format!("`{MERGE}` merges something that is not a map")) };
         fields.extend(map);
     }
     Ok(())

@@ -15,7 +15,7 @@ use serde_json::Value;
 /// Maximum number of values in one text: the limit of a document in a bundle.
 pub const VALUES: usize = landfall_bundle_spec::limits::VALUES;
 
-/// Maximum nesting. Definitions with the deepest schemas have a third of it.
+/// Maximum nesting. The deepest schemas in definitions use a third of it.
 pub const DEPTH: usize = 100;
 
 /// Words that some parsers do not read as text.
@@ -32,7 +32,7 @@ pub fn quote_scalar(text: &str) -> String {
 
 /// Parses the non-empty documents of a text to JSON. Errors name the line. Does not access the disk.
 ///
-/// A key that occurs twice has its last value. A whole number is an integer, however it is written.
+/// For a key that occurs twice, the last value applies. A whole number is an integer, however it is written.
 pub fn read(text: &str) -> Result<Vec<Value>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let plain = breaks::Plain::of(text);

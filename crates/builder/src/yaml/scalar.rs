@@ -65,7 +65,7 @@ fn integer(text: &str) -> Option<Number> {
     }
 }
 
-/// Parses a number with a fraction or an exponent; `None` for one out of range, which stays text.
+/// Parses a number with a fraction or an exponent; `None` for a number out of range, which stays text.
 fn float(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (figure, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(at, e)| (at, Some(e)));

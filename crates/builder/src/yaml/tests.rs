@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Texts, each with the JSON that `sigs.k8s.io/yaml` 1.6 makes of it, or nothing if it refuses the text.
+/// Texts, each with the JSON that `sigs.k8s.io/yaml` 1.6 converts it to, or nothing if it refuses the text.
 const GO: &str = include_str!("go.json");
 
 #[test]
@@ -43,7 +43,7 @@ fn errors_name_line() {
     for (text, said) in [
         ("a: 1\nb: .inf\n", "line 2: `.inf` is a number that JSON does not have: write it in quotes if it is text"),
         ("a: 1\n~: 1\n", "line 2: a key is null: write it in quotes"),
-        ("a: &x [*x]\n", "line 1: an alias stands for what contains it"),
+        ("a: &x [*x]\n", "line 1: an alias refers to its own container"),
     ] {
         assert_eq!(read(text), Err(said.to_owned()));
     }

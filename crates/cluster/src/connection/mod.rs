@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A cluster, reached through its API server. Clones share connections and known kinds.
 ///
-/// It must not be used or dropped inside an asynchronous runtime, because it blocks on its own.
+/// It must not be used or dropped inside an asynchronous runtime, because it blocks internally.
 #[derive(Clone)]
 pub struct Cluster {
     shared: Arc<SharedConnection>,
@@ -45,7 +45,7 @@ struct SharedConnection {
     kinds: Mutex<Kinds>,
 }
 
-/// A request, as it is repeated and as errors name it.
+/// A request, as it is repeated and as errors describe it.
 pub(super) struct Call<'a> {
     pub method: Method,
     pub path: String,
@@ -58,7 +58,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Request that asks whether the API server is ready, which includes that it has loaded RBAC.
+    /// Request that asks whether the API server is ready, which includes having loaded RBAC.
     pub(super) fn readiness() -> Self {
         Self {
             method: Method::GET,
@@ -115,7 +115,7 @@ impl Cluster {
         Ok(Self { shared, patience: PATIENCE, until: None })
     }
 
-    /// Returns the same cluster with another limit on how long a request is repeated; zero makes it once.
+    /// Returns the same cluster with another limit on how long a request is repeated; zero means a single attempt.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self { shared: Arc::clone(&self.shared), patience, until: self.until }
@@ -173,7 +173,7 @@ impl Cluster {
         &self.shared.kinds
     }
 
-    /// Repeats a request until it succeeds, fails permanently, or patience ends.
+    /// Repeats a request until it succeeds, fails permanently, or patience runs out.
     pub(super) fn attempt(&self, call: &Call<'_>) -> Result<String, GivenUp> {
         let started = Instant::now();
         let mut backoff = Backoff::new();
@@ -192,7 +192,7 @@ impl Cluster {
         }
     }
 
-    /// Makes a request once. A refusal counts only if the API server is ready: one that has just started refuses every
+    /// Makes a request once. A refusal counts only if the API server is ready: a newly started one refuses every
     /// request.
     fn once_with_rights(&self, call: &Call<'_>) -> Result<String, Failure> {
         match self.once(call) {

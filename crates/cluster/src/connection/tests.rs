@@ -89,14 +89,14 @@ fn silent() -> (tempfile::TempDir, Cluster, TcpListener) {
 }
 
 #[test]
-fn silent_server_is_left_at_limit() {
+fn silent_server_is_abandoned_at_limit() {
     let (_folder, cluster, _listener) = silent();
     let limit = Duration::from_secs(1);
     let begun = Instant::now();
     let error = cluster.answers(limit).unwrap_err();
     assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
     assert!(with_causes(&error).contains("no answer within"), "{}", with_causes(&error));
-    // The limit covers all requests together, whatever the patience of each.
+    // One limit covers all requests together, whatever each of them would wait.
     let bounded = cluster.within(limit);
     for _ in 0..3 {
         assert_eq!(bounded.call(&call()).unwrap_err().code(), codes::CLUSTER_UNREACHABLE);
@@ -105,7 +105,7 @@ fn silent_server_is_left_at_limit() {
 }
 
 #[test]
-fn absent_server_is_left_at_limit() {
+fn absent_server_is_abandoned_at_limit() {
     // Nothing is bound to the address: the listener is dropped immediately.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_folder, cluster) = at(address);

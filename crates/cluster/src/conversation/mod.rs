@@ -7,11 +7,11 @@
 //!   output is read. A program that must write before it reads more then deadlocks with the client.
 //! - Its pipes stay open when the conversation fails or the other half is dropped. A program that ends early leaves the
 //!   writer of its standard input waiting, and a broken connection leaves the reader of its output waiting.
-//! - It pings. An API server closes a connection directly after the status. A ping that arrives later makes its kernel
-//!   reset the connection. A slow reader then loses output that was still in transit.
+//! - It pings. An API server closes a connection directly after the status. A ping that arrives later makes the
+//!   server's kernel reset the connection. A slow reader then loses output that was still in transit.
 //!
-//! The status is the only sign of a program's end, and it comes after all output. A connection that ends without one
-//! broke off. A successful status alone does not show that the output is complete: see [`trailer`].
+//! The status is the only sign that a program has ended, and it comes after all output. A connection that ends without
+//! it was broken. A successful status alone does not show that the output is complete: see [`trailer`].
 
 mod status;
 pub(super) mod trailer;
@@ -134,7 +134,7 @@ async fn receive(
     }
 }
 
-/// Sends the input and its end. Returns only if the feeder vanished before the end: only [`receive`] detects the
+/// Sends the input and its end. Returns only if the feeder disappears before the end: only [`receive`] detects the
 /// program's end and a broken connection.
 async fn send(
     mut sink: impl Sink<Message> + Unpin,
@@ -156,7 +156,7 @@ async fn send(
             break;
         }
     }
-    // Closing the channel here makes the feeder stop.
+    // Dropping the sender here stops the feeder.
     drop(input);
     std::future::pending().await
 }

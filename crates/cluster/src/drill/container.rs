@@ -73,7 +73,7 @@ pub(super) fn loader(template: &Value, command: Value) -> Value {
     Value::Object(container)
 }
 
-/// Returns the template's container with its own program, without host ports.
+/// Returns the template's container with a program of its own, without host ports.
 pub(super) fn server(template: &Value) -> Value {
     let mut container = Map::new();
     take(&mut container, template, SHARED);

@@ -57,8 +57,8 @@ impl DrillNamespace<'_> {
         namespace
     }
 
-    /// Returns the default account. Kubernetes creates it as well, but only some time after the namespace, and pods
-    /// cannot be created before.
+    /// Returns the default account. Kubernetes also creates it, but only some time after the namespace, and pods cannot
+    /// be created before.
     fn account(&self) -> Value {
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": self.name},

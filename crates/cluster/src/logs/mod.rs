@@ -110,7 +110,7 @@ impl Cluster {
         selection: &LogSelection,
         listener: &Listener,
     ) -> Result<(), ClusterError> {
-        // An unreachable cluster or missing rights are reported here, with patience.
+        // An unreachable cluster or missing permissions are reported here, after retries.
         self.pods_of_component(inventory)?;
         let client = self.talking().map_err(|error| self.cannot("follow the logs", inventory, error))?;
         let streams = Streams {
@@ -172,7 +172,7 @@ impl Watch {
         Self { api: Api::all(client), namespaces, pods: BTreeMap::new(), stream: None }
     }
 
-    /// Waits for a change, at most one tick. After an error the next call lists all pods again.
+    /// Waits for a change, for at most one tick. After an error, the next call lists all pods again.
     async fn wait(&mut self) -> kube::Result<()> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -222,7 +222,7 @@ impl Watch {
     }
 }
 
-/// Membership of pods in the component, by UID.
+/// Whether pods belong to the component, by UID.
 #[derive(Default)]
 struct Members(BTreeMap<String, bool>);
 
@@ -267,7 +267,7 @@ struct Progress {
 struct Streams {
     client: Client,
     listener: Listener,
-    /// The selection, above all for the earlier log of a container that ran before following began.
+    /// The selection, mainly for the earlier log of a container that ran before following began.
     selection: LogSelection,
     shared: Arc<SharedProgress>,
 }

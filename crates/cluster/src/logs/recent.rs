@@ -13,7 +13,7 @@ const RUN_BYTES: usize = 256 << 10;
 /// Maximum bytes of all runs of a component. The console accepts answers of 16 MiB, and several may be pending at once.
 const COMPONENT_BYTES: usize = 8 << 20;
 
-/// Overhead counted per line: an answer names pod and container with it.
+/// Overhead counted per line: an answer names its pod and container.
 const LINE_BYTES: usize = 200;
 
 /// Last log lines of a container.
@@ -21,12 +21,12 @@ const LINE_BYTES: usize = 200;
 pub struct RecentLines {
     /// Lines of its previous run, if it was restarted.
     pub previous: String,
-    /// Lines of its current run; while it waits for the next one, of the run that has ended.
+    /// Lines of its current run; or, while it waits for the next run, those of the last one.
     pub present: String,
 }
 
 impl Cluster {
-    /// Returns the last lines of each container of a component's pods, at most this many of a run. Of these, the newest
+    /// Returns the last lines of each container of a component's pods, at most this many per run. Of these, the newest
     /// that fit into 256 KiB are kept, or fewer if the component has many containers. Containers without a log are left
     /// out.
     pub fn recent_logs(
@@ -112,8 +112,8 @@ mod tests {
     use crate::connection::tests::at;
     use crate::{ObjectName, Owner};
 
-    /// Answers as an API server with a pod of three containers. One runs after a restart, one waits after a crash, and
-    /// one has run since its start.
+    /// Answers like an API server with a pod of three containers. One runs after a restart, one waits after a crash,
+    /// and one has run since its start.
     fn answer(connection: &mut TcpStream) {
         let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);
         let first = lines.next().unwrap();

@@ -20,7 +20,7 @@ pub(super) struct Run {
     pub(super) is_early: bool,
 }
 
-/// Result of a look at the pods.
+/// Result of a check of the pods.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RunChanges {
     /// Items for people.

@@ -19,7 +19,7 @@ fn source(uid: &str) -> LogSource {
     LogSource { namespace: "web".to_owned(), pod: format!("web-{uid}"), container: "web".to_owned() }
 }
 
-/// A followed component whose streams end as the test says.
+/// A followed component whose streams end as the test specifies.
 #[derive(Default)]
 struct FollowedLog {
     runs: Runs,

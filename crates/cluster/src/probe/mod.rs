@@ -26,11 +26,11 @@ const CONTAINER: &str = "facts";
 /// Time limit for the account of a new namespace, which pods require.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(30);
 
-/// Delay between tries.
+/// Delay between attempts.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Cluster {
-    /// Creates the namespace of a probe, under a name that no other one has.
+    /// Creates the namespace of a probe, under a unique name.
     pub fn make_probe(&self, namespace: &str) -> Result<(), ClusterError> {
         match self.create(&pod::namespace(namespace)) {
             Err(error) if exists(&error) => {
@@ -97,7 +97,7 @@ impl Cluster {
         let name = namespace_name(namespace);
         let Some(live) = self.get(&name)? else { return Ok(()) };
         check_is_probe(&name, &live)?;
-        // A namespace waits for its pods, and these for their kubelets.
+        // A namespace waits for its pods, and those wait for their kubelets.
         for pod in self.probe_pods(namespace)? {
             self.delete_probe_pod(namespace, pod["metadata"]["name"].as_str().unwrap_or_default())?;
         }

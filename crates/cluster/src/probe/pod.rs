@@ -28,7 +28,7 @@ pub struct ProbePod<'a> {
 }
 
 /// Returns the namespace of a probe. Its pods see the node's processes, network and mounts, which the Pod Security
-/// Standards allow only for `privileged`.
+/// Standards allow only at the level `privileged`.
 pub(super) fn namespace(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Namespace",

@@ -1,7 +1,7 @@
 //! Readiness of objects, as pure functions over JSON, by the rules of Kubernetes' own kstatus library.
 //!
-//! If kstatus is more lenient than a person would be, the stricter answer applies: a Job is ready when it completed,
-//! not when it started.
+//! Where kstatus is more lenient than a user would be, the stricter answer applies: a Job is ready when it has
+//! completed, not when it starts.
 
 mod claims;
 mod conditions;

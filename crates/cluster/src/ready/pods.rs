@@ -1,4 +1,4 @@
-//! Reasons why pods are not ready, worded for a person who can fix them.
+//! Reasons why pods are not ready, worded for a user who can fix them.
 
 use std::fmt;
 
@@ -60,7 +60,7 @@ impl PodReason {
     pub fn of(pod: &Value) -> Option<Self> {
         let statuses = ["initContainerStatuses", "containerStatuses"];
         let statuses = statuses.iter().filter_map(|field| pod["status"][*field].as_array()).flatten();
-        // A waiting container explains less than the container that it waits for.
+        // A waiting container explains less than the one that it waits for.
         let reasons: Vec<Self> = statuses.filter_map(|status| container_reason(pod, status)).collect();
         let first = |test: fn(&Self) -> bool| reasons.iter().find(|reason| test(reason)).cloned();
         let unschedulable = condition(pod, "PodScheduled")
@@ -72,7 +72,7 @@ impl PodReason {
             .or_else(|| first(|_| true))
     }
 
-    /// Returns the container whose log explains more, and true if its previous run should be read.
+    /// Returns the container whose log explains more, and true if its previous run's log should be read.
     pub fn log_wanted(&self) -> Option<(&str, bool)> {
         match self {
             Self::Ended { container, restarts, .. } => Some((container, *restarts > 0)),
@@ -81,7 +81,7 @@ impl PodReason {
         }
     }
 
-    /// Returns reasons of events that explain more than the pod does.
+    /// Returns reasons from events that explain more than the pod does.
     fn event_reasons(&self) -> &'static [&'static str] {
         match self {
             Self::Waiting { .. } => &["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"],

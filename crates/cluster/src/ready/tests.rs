@@ -1,4 +1,4 @@
-//! Tables of objects as real clusters return them, shortened to the fields under test and their context.
+//! Tables of objects as real clusters return them, reduced to the fields under test and their context.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Readiness of workloads: all wanted pods exist, run the latest version, and are available.
+//! Readiness of workloads: all desired pods exist, run the latest version, and are available.
 
 use serde_json::Value;
 
@@ -9,12 +9,12 @@ fn count(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-/// Returns the number of wanted pods; one by default.
+/// Returns the desired number of pods; one by default.
 fn wanted_replicas(object: &Value) -> i64 {
     object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
 }
 
-/// Reports the first of several counts that is below the wanted number.
+/// Reports the first of several counts that is below the desired number.
 fn short_of(wanted: i64, counts: &[(&str, i64)]) -> Option<Readiness> {
     let (what, have) = counts.iter().find(|(_, have)| *have < wanted)?;
     Some(Readiness::InProgress(format!("{have} of {wanted} pods are {what}")))
@@ -68,7 +68,7 @@ pub(super) fn stateful_set(object: &Value) -> Readiness {
     if count(object, "/status/replicas") > wanted {
         return Readiness::InProgress("surplus pods still run".to_owned());
     }
-    // With OnDelete, a person decides when pods are replaced.
+    // With OnDelete, a user decides when pods are replaced.
     if object.pointer("/spec/updateStrategy/type").is_some_and(|strategy| strategy == "OnDelete") {
         return Readiness::Ready;
     }

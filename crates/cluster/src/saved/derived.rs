@@ -1,5 +1,6 @@
-//! Objects that a backup of the cluster leaves out, with reasons. If it is uncertain that the cluster recreates an
-//! object, the backup has it, above all Secrets and claims, including those that a controller owns.
+//! Objects that a backup of the cluster leaves out, with reasons. If it is uncertain whether the cluster recreates an
+//! object, the backup includes it. That applies above all to Secrets and claims, including those that a controller
+//! owns.
 
 use serde_json::Value;
 

@@ -13,8 +13,8 @@ const OF_JOBS: [&str; 4] =
 const TOKEN: &str = "kubernetes.io/service-account-token";
 
 /// Returns an object as a backup saves it: without the API server's additions, so that an unchanged object is the same
-/// bytes each night. The status of Kubernetes' own kinds is dropped, because it is reported again. In an added kind it
-/// is kept: only its software knows what `status` means.
+/// bytes each night. The status of Kubernetes' own kinds is dropped, because it is reported again. In a custom kind, it
+/// is kept: only that kind's software knows what `status` means.
 pub(super) fn saved_form(mut object: Value, is_added: bool) -> Value {
     if let Value::Object(fields) = &mut object
         && !is_added
@@ -27,8 +27,8 @@ pub(super) fn saved_form(mut object: Value, is_added: bool) -> Value {
     object
 }
 
-/// Returns a saved object in a form that can be applied to a cluster that lacks it. Its ties to the objects of that
-/// time are removed, because they would make the API server refuse or delete it.
+/// Returns a saved object in a form that can be applied to a cluster that lacks it. Its references to objects of the
+/// old cluster are removed, because they would make the API server refuse or delete it.
 #[must_use]
 pub fn applicable(mut object: Value) -> Value {
     // The owner has a new ID, and the controllers that finalizers wait for may not run.

@@ -14,7 +14,7 @@ pub use form::applicable;
 
 use super::{Cluster, ClusterError, Resource};
 
-/// Time limit for listing objects of an added kind, before the backup goes on without them.
+/// Time limit for listing objects of a custom kind, after which the backup continues without them.
 const ADDED_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Kinds that all other objects depend on; they come first.
@@ -94,7 +94,7 @@ impl Cluster {
         Ok(listed)
     }
 
-    /// Lists all objects of a kind. If requests for an added kind time out, repeats them once with the usual patience:
+    /// Lists all objects of a kind. If requests for a custom kind time out, repeats them once with the usual patience:
     /// only a refusal is the kind's own fault.
     fn list_of(&self, kind: &SavedKind) -> Result<Vec<Value>, ClusterError> {
         if kind.is_added {

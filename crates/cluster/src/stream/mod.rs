@@ -1,4 +1,4 @@
-//! Streams of any length from and to programs in containers; backups leave and enter pods this way.
+//! Streams of any length to and from programs in containers; backups leave and enter pods this way.
 //!
 //! Bytes are passed on as they arrive. The slower side blocks the other; the buffer in between holds a few pieces.
 
@@ -34,8 +34,7 @@ pub struct StreamResult {
 
 impl Cluster {
     /// Runs a program in a container, without standard input, and writes its standard output to `to` as it arrives.
-    /// Returns the exit code, even that of a failure; a connection that breaks off is an error, whatever arrived
-    /// before.
+    /// Returns the exit code, even of a failure; a connection that breaks off is an error, whatever arrived before.
     ///
     /// The limit includes the time that `to` takes. The API server cuts off an output that pauses for four hours. When
     /// the limit has passed or `to` fails, the connection is closed; the program in the container continues until it
@@ -63,10 +62,10 @@ impl Cluster {
     }
 
     /// Runs a program in a container, feeds it `from` as standard input, closes that at the end, and waits until the
-    /// program ends. Returns the exit code, even that of a failure, if the program lived until all its input was sent.
+    /// program ends. Returns the exit code, even of a failure, if the program lived until all its input was sent.
     ///
-    /// Kubernetes also closes the standard input of a program whose connection breaks off, whatever the reason. When
-    /// this fails, the program may take the part that it got for the whole, so its target is worthless until it is
+    /// Kubernetes also closes the standard input of a program whose connection breaks off, for any reason. When this
+    /// fails, the program may mistake the part that it received for the whole, so its target is worthless until it is
     /// filled again.
     ///
     /// The limit includes the time that `from` takes. It does not interrupt `from` while `from` blocks.

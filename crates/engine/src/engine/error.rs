@@ -1,9 +1,11 @@
 //! Errors that stop an operation: the failed step, its journal record, and the next action.
 
+use landfall_documents::failure::Failure;
+use landfall_documents::operation::Operation;
 use landfall_error_codes::{Code, CodedError, codes, remedy};
 
-use crate::journal::{JournalError, RecordedError};
-use crate::plan::{Operation, StepId};
+use crate::journal::JournalError;
+use crate::plan::StepId;
 use crate::step::StepError;
 
 /// An error that stopped an operation.
@@ -12,7 +14,7 @@ pub enum EngineError {
     /// The journal cannot be used; nothing more was done.
     #[error("the operation cannot continue without its journal")]
     Journal(#[from] JournalError),
-    /// A step failed; resume tries it again.
+    /// A step failed; a resume retries it.
     #[error("step {step} ({title}) failed; journal record {record}")]
     StepFailed {
         /// The step.
@@ -50,7 +52,7 @@ pub enum EngineError {
         /// Cause of the failure.
         source: Box<StepError>,
         /// Error of the step itself, if it had failed.
-        first: Option<Box<RecordedError>>,
+        first: Option<Box<Failure>>,
     },
     /// An irreversible step has run; nothing was changed.
     #[error("step {step} ({title}) has run and cannot be undone")]
@@ -75,7 +77,7 @@ impl EngineError {
     }
 }
 
-fn after(first: Option<&RecordedError>) -> String {
+fn after(first: Option<&Failure>) -> String {
     first.map(|first| format!("; before that, {} [{}]", first.what, first.code)).unwrap_or_default()
 }
 
@@ -87,12 +89,12 @@ fn undoing(operation: Operation) -> &'static str {
     }
 }
 
-/// Appends how the operation continues to a next step: the command that began it would be refused.
+/// Appends how the operation continues to a next step, because the command that began it would be refused.
 fn resuming(next: &str) -> Option<String> {
     remedy(next).map(|remedy| format!("{remedy} Then run `landfall resume`."))
 }
 
-/// Returns what a person does about an error in an operation; `None` if the fix of the error code already says it.
+/// Returns what a user can do about an error in an operation; `None` if the fix of the error code already says it.
 fn after_failure(source: &impl CodedError) -> Option<String> {
     match source.hint() {
         Some(hint) => Some(resuming(&hint).unwrap_or(hint)),

@@ -1,8 +1,8 @@
 //! Executes a plan through its journal, forward or as an undo, and decides nothing.
 //!
-//! Order of a step, each record durable before what follows it: observe → `Prepared` (the state before, once) →
-//! `Started` → act → `Done`. After a crash or a failure the engine observes first. A complete step is synced and
-//! recorded as done. A missing or partial one is done again with the recorded state before. An object that is not
+//! Order of a step, each record durable before the next action: observe → `Prepared` (the previous state, once) →
+//! `Started` → act → `Done`. After a crash or a failure, the engine observes first. A complete step is synced and
+//! recorded as done. A missing or partial one is done again with the recorded previous state. An object that is not
 //! Landfall's stops the operation as stuck. Undo goes through the steps in the reverse order of their `Started`,
 //! including the unfinished one. Before that, each step has the chance to rescue what the undo of later steps needs.
 
@@ -12,6 +12,7 @@ mod policy;
 
 use std::time::{Duration, Instant};
 
+use landfall_documents::failure::Failure;
 use landfall_error_codes::{CodedError, codes};
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
@@ -20,15 +21,15 @@ pub use error::EngineError;
 use pace::Pace;
 use policy::Verdict;
 
-use crate::journal::{Event, Journal, OperationPins, Phase, RecordedError, StepStatus, Storage, UndoCause};
+use crate::journal::{Event, Journal, OperationPins, Phase, StepStatus, Storage, UndoCause};
 use crate::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, ObservedState, Step, StepError};
 
 /// Function that maps an action of a plan to its step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
 
-/// One operation in progress. `A` is the plan's action, `C` what steps act on, `P` what the journal pins, `S` where the
-/// journal is stored.
+/// One operation in progress. `A` is the plan's action, `C` the steps' context, `P` the type of the journal's pins, `S`
+/// the journal's storage.
 pub struct Engine<'a, A, C, P, S: Storage> {
     /// The journal, whose record 0 pins `plan`.
     pub journal: &'a mut Journal<P, S>,
@@ -86,7 +87,8 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
         }
     }
 
-    /// Returns the step in which the process or machine repeatedly went down, if the plan undoes the operation for it.
+    /// Returns the step in which the process or machine repeatedly went down, if the plan responds to that with an
+    /// undo.
     fn deadly_step(&self) -> Option<StepId> {
         let state = self.journal.state();
         let index = state.next_forward().filter(|_| state.phase == Phase::Forward)?;
@@ -190,7 +192,7 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
                 let record = if is_fatal(&source) {
                     self.journal.last_sequence()
                 } else {
-                    let error = RecordedError::of(&source);
+                    let error = Failure::of(&source);
                     self.journal.append(Event::UndoFailed { step: planned.id.clone(), error })?
                 };
                 let first = self.journal.state().steps.iter().find_map(|step| step.failure.clone()).map(Box::new);
@@ -206,7 +208,7 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
         let record = if is_fatal(&source) {
             self.journal.last_sequence()
         } else {
-            self.journal.append(Event::Failed { step: planned.id.clone(), error: RecordedError::of(&source) })?
+            self.journal.append(Event::Failed { step: planned.id.clone(), error: Failure::of(&source) })?
         };
         let (step, title, source) = (planned.id.clone(), planned.title.clone(), Box::new(source));
         Err(EngineError::StepFailed { step, title, record, source })
@@ -247,7 +249,7 @@ fn is_fatal(error: &StepError) -> bool {
 }
 
 fn log<A>(planned: &PlannedStep<A>, error: &StepError) {
-    let recorded = RecordedError::of(error);
+    let recorded = Failure::of(error);
     tracing::error!(step = %planned.id, code = error.code().id, causes = ?recorded.causes, "{error}");
 }
 

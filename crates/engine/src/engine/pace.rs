@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Prior weight: the machine counts as fast as the reference machine until measured time outweighs this much.
+/// Prior weight: the machine is assumed to be as fast as the reference machine until measured time outweighs this much.
 const PRIOR: Duration = Duration::from_secs(10);
 
 /// Speed of a run compared with the predictions of its steps.
@@ -42,7 +42,7 @@ mod tests {
         let cases = [
             (0, 0, 100, 100, "nothing is known"),
             (100, 100, 60, 60, "as predicted"),
-            (90, 990, 60, 600, "a machine that is ten times as slow"),
+            (90, 990, 60, 600, "a machine ten times slower"),
             (90, 15, 60, 15, "a fast one"),
             (1, 1, 60, 60, "little is known"),
             (0, 10, 100, 200, "the first step already takes long"),

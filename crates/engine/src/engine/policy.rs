@@ -8,11 +8,11 @@ use super::EngineError;
 use crate::journal::{OperationPins, Phase, State};
 use crate::plan::{OnFailure, StepId};
 
-/// Number of tries of a step that fails for a transient reason, and number of times that a machine may go down in one
-/// step.
+/// Number of attempts at a step that fails for a transient reason, and number of times that a machine may go down in
+/// one step.
 pub(super) const TRIES: u32 = 3;
 
-/// Wait before the next try.
+/// Wait before the next attempt.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Error codes of conditions that may pass without intervention.
@@ -23,7 +23,7 @@ const TRANSIENT: [Code; 3] = [codes::CLUSTER_UNREACHABLE, codes::NODE_TIMEOUT, c
 pub(super) enum Verdict {
     /// Retry the step after this time.
     Again(Duration),
-    /// Stop the operation; a person continues it.
+    /// Stop the operation; a user continues it.
     Stop,
     /// Undo the operation because of this step.
     Undo(StepId),
@@ -45,7 +45,7 @@ pub(super) fn judge<P: OperationPins>(
             return Verdict::Stop;
         }
     };
-    // An operation that would stop in any case stops immediately: the person who began it is present.
+    // An operation that would stop in any case stops immediately: the user who began it is present.
     let goes_back = match on_failure {
         OnFailure::Undo { from } => state.next_forward().is_some_and(|index| index >= from),
         OnFailure::Stop => return Verdict::Stop,
@@ -105,8 +105,15 @@ mod tests {
         // (plan, steps done, error, number of the error in a row, expected)
         let cases = [
             (OnFailure::Stop, 1, step_failure(other), 1, Verdict::Stop, "a person is present"),
-            (OnFailure::Stop, 1, step_failure(transient), 1, Verdict::Stop, "a person is present, and sees it at once"),
-            (undo, 0, step_failure(other), 1, Verdict::Stop, "nothing has changed yet that matters"),
+            (
+                OnFailure::Stop,
+                1,
+                step_failure(transient),
+                1,
+                Verdict::Stop,
+                "a person is present and sees the failure immediately",
+            ),
+            (undo, 0, step_failure(other), 1, Verdict::Stop, "nothing important has changed yet"),
             (undo, 0, step_failure(transient), 1, again(), "it may pass"),
             (undo, 0, step_failure(transient), 3, Verdict::Stop, "it did not pass"),
             (undo, 1, step_failure(other), 1, back(), "it will not pass"),

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use landfall_documents::operation::Holder;
 use landfall_error_codes::{Code, CodedError, cases, codes};
 use landfall_media::durable::DurableError;
 
-use super::folder::Holder;
 use super::record::DecodeError;
 use super::state::IllegalTransition;
 

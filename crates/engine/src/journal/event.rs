@@ -1,15 +1,16 @@
 //! The contents of a journal: one event per record.
 
 use jiff::Timestamp;
-use landfall_error_codes::CodedError;
+use landfall_documents::failure::Failure;
+use landfall_documents::operation::Operation;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::plan::{Operation, StepId};
+use crate::plan::StepId;
 
-/// Pins of an operation: record 0 of its journal, and all that resume uses. The engine needs only these parts.
+/// Pins of an operation: record 0 of its journal, and everything that a resume uses. The engine needs only these parts.
 pub trait OperationPins: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
     /// Kind of the operation.
     fn operation(&self) -> Operation;
@@ -52,7 +53,7 @@ impl OperationPins for Outline {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum UndoCause {
-    /// A person requested it.
+    /// A user requested it.
     #[default]
     Requested,
     /// A step failed permanently.
@@ -74,33 +75,6 @@ impl UndoCause {
     }
 }
 
-/// Error as the journal stores it, and as reports show it later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RecordedError {
-    /// Error code: `LF` and four digits.
-    pub code: String,
-    /// Failure, and the object that it concerns.
-    pub what: String,
-    /// Causes, outermost first.
-    pub causes: Vec<String>,
-    /// Next step for a person.
-    pub hint: String,
-}
-
-impl RecordedError {
-    /// Records an error with all its causes.
-    pub fn of<E: CodedError>(error: &E) -> Self {
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        Self {
-            code: error.code().id.to_owned(),
-            what: error.to_string(),
-            causes: causes.map(ToString::to_string).collect(),
-            hint: error.hint().unwrap_or_else(|| error.code().fix.to_owned()),
-        }
-    }
-}
-
 /// An event that happened or is about to happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields, bound = "P: OperationPins")]
@@ -110,7 +84,7 @@ pub enum Event<P> {
         /// Pins of the operation.
         pins: Box<P>,
     },
-    /// State before a step, which its undo needs. Recorded once, before the first act of the step.
+    /// The previous state, which the undo of a step needs. Recorded once, before the first act of the step.
     Prepared {
         /// The step.
         step: StepId,
@@ -134,7 +108,7 @@ pub enum Event<P> {
         /// The step.
         step: StepId,
         /// Cause of the failure.
-        error: RecordedError,
+        error: Failure,
     },
     /// The step found an object that does not belong to Landfall, and did not act.
     Blocked {
@@ -168,7 +142,7 @@ pub enum Event<P> {
         /// The step.
         step: StepId,
         /// Cause of the failure.
-        error: RecordedError,
+        error: Failure,
     },
     /// Every step that started is undone.
     Undone,
@@ -209,7 +183,7 @@ impl<P> Event<P> {
     }
 }
 
-/// Payload of a record: an event, and the time of its writing by the host's clock. No decision depends on the time.
+/// Payload of a record: an event, and the time of writing by the host's clock. No decision depends on the time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "P: OperationPins")]
 pub struct Entry<P> {
@@ -240,7 +214,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 }
 
 impl StepRecord<'_> {
-    /// Returns the record as an entry; `None` if only the general form can tell what it is.
+    /// Returns the record as an entry; `None` if only the general form can represent it.
     fn into_entry<P>(self) -> Option<Entry<P>> {
         let Self { at, event, step, before, output } = self;
         let event = match (event, before, output) {

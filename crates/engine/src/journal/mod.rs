@@ -1,6 +1,6 @@
 //! The single source of truth of an operation, written and synced before every act.
 //!
-//! Every other copy of its contents (status, logs) is a projection of it.
+//! Every other copy of its contents (status, logs) is derived from it.
 
 mod error;
 mod event;
@@ -15,18 +15,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use landfall_documents::operation::Operation;
 
 pub use error::{JournalError, JournalErrorKind, Newness};
-pub use event::{Entry, Event, OperationPins, Outline, RecordedError, UndoCause};
-pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
+pub use event::{Entry, Event, OperationPins, Outline, UndoCause};
+pub use folder::{JournalFile, JournalFolder, SiteLock};
 pub use state::{IllegalTransition, Phase, State, StepState, StepStatus, transition};
 pub use storage::{FileStorage, Storage};
 
-use crate::newer;
-use crate::plan::Operation;
+use landfall_documents::newer;
 use record::{DecodeError, DecodedJournal, Tail};
 
-/// Largest payload: far above any plan, far below the largest length.
+/// Maximum size of a payload: far above any plan, far below the maximum length.
 const MAX_PAYLOAD_BYTES: usize = 256 << 20;
 
 /// Contents of a journal, read for reports without holding the lock.
@@ -161,7 +161,7 @@ impl<P: OperationPins, S: Storage> Journal<P, S> {
         self.tail.sequence.saturating_sub(1)
     }
 
-    /// Appends an event and returns its sequence once it is durable. After an error nothing more can be appended: what
+    /// Appends an event and returns its sequence once it is durable. After an error, nothing more can be appended: what
     /// reached the disk is unknown until the journal is loaded again.
     pub fn append(&mut self, event: Event<P>) -> Result<u64, JournalError> {
         if self.poisoned {

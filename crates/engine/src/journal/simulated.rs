@@ -1,5 +1,5 @@
-//! Test disk that loses unsynced data when the power is cut. It has only files by name, which is all that the engine's
-//! tests need; the disk of `landfall_media::power` also loses unsynced names and folders.
+//! Test disk that loses unsynced data when the power is cut. It has only files by name, which suffices for the engine's
+//! tests; the disk of `landfall_media::power` also loses unsynced names and folders.
 //!
 //! Every operation is counted. The power fails before the operation with the chosen number; every later one returns an
 //! error until [`Disk::boot`], which decides the fate of unsynced data.
@@ -17,7 +17,7 @@ use super::Storage;
 pub enum UnsyncedFate {
     /// Lost.
     Lost,
-    /// Kept by chance.
+    /// Kept, although unsynced.
     Kept,
     /// Only this many thousandths of an append's bytes are kept.
     Torn(usize),

@@ -49,7 +49,7 @@ registry! {
     LICENSE_QUESTIONS_TOO_MANY = "LF4721", NotReady, "More questions about the license than the site answers", "Wait \
         as long as the message says. Software asks its sidecar, which asks the site once in some minutes.";
     LICENSE_CHECK_IMPOSSIBLE = "LF4722", Usage, "The component cannot have a license check", "Correct the release \
-        definition as the message says; the chapter on licenses of docs/VENDOR.md has an example.";
+        definition as the message says; `landfall handbook vendor/licenses` has an example.";
     VALIDATOR_SETTINGS = "LF4723", Usage, "The validator's settings cannot be used", "Leave the containers as \
         `landfall build` wrote them. What runs is not affected.";
     USAGE_BROKEN = "LF4731", License, "The site's record of its usage was edited or cut", "Nothing that runs is \

@@ -28,6 +28,11 @@ pub use self::usage::*;
 /// All codes, in the order of the registry.
 pub static ALL: LazyLock<Vec<Code>> = LazyLock::new(|| FILES.concat());
 
+/// Returns the code with this ID; `None` for a code of a newer version.
+pub fn find(id: &str) -> Option<Code> {
+    ALL.iter().find(|code| code.id == id).copied()
+}
+
 /// The codes of each file, in the order of their numbers.
 const FILES: [&[Code]; 7] =
     [bundle::CODES, release::CODES, fetching::CODES, site::CODES, operations::CODES, appliance::CODES, usage::CODES];

@@ -38,7 +38,7 @@ registry! {
     NODE_PROGRAM_DYNAMIC = "LF2017", Usage, "A program for the node needs libraries of its host", "Put a static build \
         of the named file into the lock, or one that needs glibc alone: what else a host has is unknown.";
     RELEASE_RULE = "LF2018", Usage, "A rule of the release cannot be used", "Correct the named rule in the release \
-        definition; docs/VENDOR.md lists what an expression may use.";
+        definition; `landfall handbook vendor/rules` lists what an expression may use.";
     LOCK_OUTDATED = "LF2019", NotReady, "The lock is not what upstream has now", "Run `landfall lock`. To take what a \
         moved tag or revision names now, run it with `--update` and the name of the entry; replace what was withdrawn.";
     RELEASE_UNFINISHED = "LF2020", Usage, "The release definition has fields to fill in", "Replace each `FILL-IN`, as \

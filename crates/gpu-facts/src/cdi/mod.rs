@@ -2,7 +2,7 @@
 //! toolkit: the device files, libraries and hooks that a container gets with a GPU.
 //!
 //! Threats: root carries out a specification outside of containers, before a container starts. So it is valid only if
-//! its hooks are the node pack's program, its device files are below `/dev`, and its mounts begin at absolute paths.
+//! it uses the node pack's program for its hooks, device files below `/dev`, and absolute paths for its mounts.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -87,7 +87,7 @@ impl Specification {
         container_edits.check(hook)?;
         let mut names = BTreeSet::new();
         for Device { name, container_edits } in devices {
-            require(is_name(name), || format!("the device `{name}`, which is no name"))?;
+            require(is_name(name), || format!("the device `{name}`, which is not a name"))?;
             require(names.insert(name), || format!("the device `{name}` twice"))?;
             require(*container_edits != Edits::default(), || format!("nothing in the device `{name}`"))?;
             container_edits.check(hook)?;
@@ -113,7 +113,7 @@ impl Edits {
         }
         for Mount { host_path, container_path } in &self.mounts {
             require(is_absolute(host_path) && is_absolute(container_path), || {
-                format!("the mount of `{host_path}` at `{container_path}`, which are no absolute paths")
+                format!("the mount of `{host_path}` at `{container_path}`, which are not absolute paths")
             })?;
         }
         for Hook { hook_name, path } in &self.hooks {

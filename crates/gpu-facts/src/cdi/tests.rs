@@ -124,12 +124,11 @@ fn unsafe_specifications_are_refused() {
     let expected = [
         "the version `latest`, which is not valid",
         "devices of the kind `other.com/gpu`, not nvidia.com/gpu",
-        "the device `../GPU`, which is no name",
+        "the device `../GPU`, which is not a name",
         "nothing in the device `GPU-1`",
         "the device file `/etc/shadow` as `/etc/shadow`, which is not below /dev",
         "the device file `/dev/../etc/shadow` as `/dev/../etc/shadow`, which is not below /dev",
-        "the mount of `lib/libcuda.so` at `/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04`, which are no absolute \
-         paths",
+        "the mount of `lib/libcuda.so` at `/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04`, which are not absolute paths",
         "a hook that is /tmp/nvidia-cdi-hook, not /var/lib/landfall/node/current/nvidia-cdi-hook",
         "the hook `whenever`, which OCI lacks",
         "the variable `NVIDIA_VISIBLE_DEVICES` without a value",

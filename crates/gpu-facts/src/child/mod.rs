@@ -2,8 +2,8 @@
 //!
 //! Threats: the program may hang, even where no signal reaches it (in a driver's call). It may start children that
 //! outlive it or keep its output open, or write without end. So it gets its own process group, which is killed as a
-//! whole. Output is read without waiting for its end. A process that does not die is left to a thread, which collects
-//! it when it dies.
+//! whole. Output is read without waiting for its end. A process that does not die is left to a thread, which reaps it
+//! when it dies.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -26,7 +26,7 @@ pub struct Limits {
 /// Number of bytes that are kept of a program's standard error.
 pub const ERRORS_LIMIT: usize = 4 << 10;
 
-/// Maximum time to notice the end of a program whose output another process keeps open.
+/// Maximum time until the end of a program is noticed while another process keeps its output open.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Time that a killed program may take to end before it is abandoned.
@@ -57,7 +57,7 @@ pub fn run(command: &mut Command, limits: Limits) -> io::Result<RunEnd> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let listened = listen(&mut child, deadline, limits.output_bytes);
-    // The group is killed before its leader is collected: until then, the kernel does not reuse its number.
+    // The group is killed before its leader is reaped: until then, the kernel does not reuse its number.
     kill_group(&child);
     let status = collect(child)?;
     Ok(match (listened?, status) {
@@ -148,7 +148,7 @@ fn wait_for_either<A: AsFd, B: AsFd>(output: &Ear<A>, errors: &Ear<B>, longest: 
     }
 }
 
-/// Returns true if the program has ended, without collecting it.
+/// Returns true if the program has ended, without reaping it.
 fn has_ended(child: &Child) -> io::Result<bool> {
     let Some(pid) = pid_of(child) else { return Ok(true) };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -166,8 +166,8 @@ fn pid_of(child: &Child) -> Option<Pid> {
     Pid::from_raw(i32::try_from(child.id()).ok()?)
 }
 
-/// Collects a program that ended or was killed. Returns `None` for a program that the kernel cannot end now; it is left
-/// to a thread.
+/// Reaps a program that ended or was killed. Returns `None` for a program that the kernel cannot end now; it is left to
+/// a thread.
 fn collect(mut child: Child) -> io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + DEATH_LIMIT;
     while Instant::now() < deadline {

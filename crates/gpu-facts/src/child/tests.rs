@@ -37,7 +37,7 @@ fn hung_program_is_killed_with_children() {
     assert!(is_gone(&pid), "the program's own child {pid} is killed too");
 }
 
-/// Returns true if a process is gone, or dead but not yet collected by the process that inherited it.
+/// Returns true if a process is gone, or dead but not yet reaped by the process that inherited it.
 fn is_gone(pid: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline {

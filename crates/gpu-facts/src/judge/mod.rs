@@ -240,7 +240,7 @@ pub enum Warning {
     ComputeModeRestricted,
     /// Another process holds memory of the GPU.
     MemoryHeld,
-    /// The GPU has reached the temperature at which it slows down.
+    /// The GPU has reached the temperature at which it throttles.
     Hot,
     /// The driver is unloaded whenever the GPU is idle, so every first start takes seconds.
     NotPersistent,

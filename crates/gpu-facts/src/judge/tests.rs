@@ -156,7 +156,7 @@ fn responding_driver_overrides_hidden_bus() {
 }
 
 #[test]
-fn hidden_fabric_manager_is_judged_by_links() {
+fn links_reveal_hidden_fabric_manager() {
     let mut report = machine("h100-nvswitch-no-fabric-manager");
     report.driver.fabric_manager = FabricManager::NotSeen;
     assert_eq!(host_state(&report, &Needs::default()), HostState::Ready, "the links are up");

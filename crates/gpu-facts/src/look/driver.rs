@@ -11,7 +11,7 @@ use crate::version::DriverVersion;
 const VERSION: &str = "proc/driver/nvidia/version";
 /// Folder with a folder for each GPU that the driver holds.
 const GPUS: &str = "proc/driver/nvidia/gpus";
-/// Folder with a folder for each GPU that can be divided, which contains those of its parts.
+/// Folder with a folder for each divisible GPU, which contains folders for that GPU's parts.
 const CAPABILITIES: &str = "proc/driver/nvidia/capabilities";
 /// Words before the version in [`VERSION`] that indicate the open kernel modules.
 const OPEN: &str = "Open Kernel Module";

@@ -16,7 +16,7 @@ const DEVICE_TREE: &str = "proc/device-tree";
 const TEGRA: &str = "nvidia,tegra";
 /// Bytes of a configuration space that hold vendor and device: all ones if nothing answers.
 const IDENTITY_BYTES: u64 = 4;
-/// Maximum number of bytes to read of a device's product data. An adapter has some hundred.
+/// Maximum number of bytes to read from a device's product data. An adapter has a few hundred.
 const PRODUCT_DATA_LIMIT: u64 = 4 << 10;
 /// Mark in the product data of an adapter that manages switches. Source: the script that starts Fabric Manager.
 const MANAGES_SWITCHES: &[u8] = b"SMDL=SW_MNG";
@@ -40,8 +40,8 @@ pub fn hardware(root: Root<'_>) -> Hardware {
 }
 
 /// Returns true if it is a switch, or an adapter that stands for switches. On boards with GPUs since Blackwell,
-/// switches are reached through `InfiniBand` adapters. Only their product data distinguishes them from others of their
-/// model, and the kernel shows it only to root.
+/// switches are reached through `InfiniBand` adapters. Only their product data, which the kernel shows only to root,
+/// distinguishes them from others of their model.
 fn is_switch(device: &PciDevice, folder: &Path) -> bool {
     let manages_switches = || {
         let data = head(&folder.join("vpd"), PRODUCT_DATA_LIMIT).unwrap_or_default();

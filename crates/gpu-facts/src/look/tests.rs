@@ -124,7 +124,7 @@ fn fabric_manager_absence_needs_full_view() {
 }
 
 #[test]
-fn system_on_chip_comes_from_device_tree() {
+fn device_tree_identifies_system_on_chip() {
     let tree = Tree::empty()
         .file("proc/device-tree/compatible", "nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0")
         .file("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0");

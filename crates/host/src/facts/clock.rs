@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn hardware_clock_in_local_time_is_ignored() {
+    fn local_hardware_clock_is_ignored() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let hour_behind = (now - 3600).to_string();
         let with = |adjustment: &str| {

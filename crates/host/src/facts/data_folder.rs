@@ -1,4 +1,4 @@
-//! Facts of the data folder's mount: its filesystem's fitness for containers, and its persistence across a boot.
+//! Facts about the data folder's mount: whether its filesystem suits containers, and whether it persists across a boot.
 
 use std::path::Path;
 

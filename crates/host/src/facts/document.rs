@@ -13,15 +13,15 @@ use super::Facts;
 pub const KIND: &str = "facts";
 
 /// Version of the document's form. Since 2 it has GPUs; since 3 processor, security, clock, C library, speeds and
-/// times, and the destinations of closed chains. Since 4 it has programs that listen or belong to endpoint security,
-/// kinds and options of filesystems, the kernel's build and settings, drift and hardware clock. Since 5 it tells
-/// whether disks rotate.
+/// times, and the destinations of closed chains. Since 4 it has listening and endpoint security programs, kinds and
+/// options of filesystems, the kernel's build and settings, drift and hardware clock. Since 5 it records whether disks
+/// rotate.
 pub const SCHEMA: u32 = 5;
 
 /// Oldest form that is still read; facts that it lacks are unknown.
 const OLDEST_SCHEMA: u32 = 1;
 
-/// Maximum size of a file of facts: far above that of a host with many GPUs, addresses and firewall chains.
+/// Maximum size of a facts file: far above that of a host with many GPUs, addresses and firewall chains.
 const FILE_BYTES: u64 = 16 << 20;
 
 /// Reason why bytes are not the facts of a host.

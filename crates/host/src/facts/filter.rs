@@ -1,4 +1,4 @@
-//! Chains of the host's packet filter that drop packets matched by no rule. Any one of them cuts off pods, whatever the
+//! Chains of the host's packet filter that drop packets matched by no rule. Any such chain cuts off pods, whatever the
 //! other chains accept. Without this check, the problem would appear only after staging, when the cluster's nameserver
 //! does not become ready.
 
@@ -136,7 +136,7 @@ fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
     found
 }
 
-/// Returns ufw's chains, if it is enabled and drops or rejects packets that its rules do not name.
+/// Returns ufw's chains, if it is enabled and drops or rejects packets that its rules do not mention.
 fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let setting = |text: &str, name: &str| {
         let mut lines = text.lines().rev();

@@ -1,5 +1,5 @@
-//! Permissions of firewalld. Its default zone rejects traffic between pods and from pods to the host. Without this
-//! check, the problem would appear only after staging, when the cluster's nameserver does not become ready.
+//! What firewalld permits. Its default zone rejects traffic between pods and from pods to the host. Without this check,
+//! the problem would appear only after staging, when the cluster's nameserver does not become ready.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn zones_in(folder: &Path) -> BTreeMap<String, String> {
     let zones = entries.flatten().filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().strip_suffix(".xml")?.to_owned();
         let text = without(&read(&entry.path()), "<!--", "-->");
-        // Rules have their own sources, which say nothing about the zone.
+        // Rich rules have their own sources, which say nothing about the zone.
         Some((name, without(&text, "<rule", "</rule>")))
     });
     zones.collect()

@@ -26,7 +26,7 @@ pub(super) fn program(paths: &SitePaths) -> PathBuf {
     if beside.exists() { beside } else { find_program(paths).unwrap_or(beside) }
 }
 
-/// Returns the newest copy among the files of artifacts; during an upgrade there are two. Only Landfall's own is
+/// Returns the newest copy among the files of artifacts; during an upgrade there are two. Only Landfall's own copy is
 /// executable.
 fn find_program(paths: &SitePaths) -> Option<PathBuf> {
     let folders = fs_err::read_dir(paths.files()).ok()?;
@@ -88,9 +88,9 @@ impl KernelFacts {
     }
 }
 
-/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often
-/// root. A copy next to `this` program, which the caller already runs, is trusted as much as `this`. On a stick that a
-/// desktop mounted, every file belongs to the desktop's user.
+/// Refuses a program that users other than root and the caller could have replaced, because it runs as the caller, who
+/// is often root. A copy next to `this` program, which the caller already runs, is trusted as much as `this`. On a
+/// stick that a desktop mounted, every file belongs to the desktop's user.
 fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;
     let metadata = |path: &Path| fs_err::symlink_metadata(path).map_err(|error| error.to_string());
@@ -110,7 +110,7 @@ fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// Refuses a path that others than these owners could have written, or whose permissions exceed this mode.
+/// Refuses a path that users other than these owners could have written, or whose permissions exceed this mode.
 fn check_replaceable(path: &Path, metadata: &Metadata, owners: &[u32], mode: u32) -> Result<(), String> {
     let (owner, found) = (metadata.uid(), metadata.mode() & 0o7777);
     if !owners.contains(&owner) {

@@ -15,8 +15,8 @@ use landfall_engine::step::StepError;
 /// Paths whose filesystems matter: data, settings and units, the command, and logs.
 const PATHS_IN_QUESTION: [&str; 4] = ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"];
 
-/// Modules that Kubernetes, flannel and kube-proxy need, each with a path that exists if the kernel has it loaded or
-/// built in.
+/// Modules that Kubernetes, flannel and kube-proxy need, each with a path that exists if the module is loaded or built
+/// in.
 const MODULES: [(&str, &str); 4] = [
     ("overlay", "/proc/filesystems:overlay"),
     ("br_netfilter", "/proc/sys/net/bridge"),
@@ -182,7 +182,7 @@ fn is_built_in(paths: &SitePaths, name: &str) -> bool {
 
 /// Returns true if all these modules ship with the kernel and the kernel still loads modules.
 pub(super) fn are_loadable(paths: &SitePaths, modules: &[String]) -> bool {
-    // A hardened host forbids it until the next boot, and again after that.
+    // A hardened host forbids loading until it reboots, and again after the boot.
     if !modules.is_empty() && read(&paths.host("/proc/sys/kernel/modules_disabled")).trim() == "1" {
         return false;
     }
@@ -246,7 +246,7 @@ mod tests {
         };
         set(paths.kept_record(), "2031-01-01T00:00:00Z");
         assert_eq!(clock_seen(&paths).as_deref(), Some("2031-01-01T00:00:00Z"));
-        // A person's confirmation has priority.
+        // A user's confirmation takes precedence.
         fs_err::create_dir_all(paths.node()).unwrap();
         landfall_media::durable::write_file(&paths.clock(), b"", 0o644).unwrap();
         set(paths.clock(), "2026-11-21T00:00:00Z");

@@ -56,8 +56,8 @@ const SETTINGS: [&str; 9] = [
 /// Returns needed options that the running kernel lacks; `None` if its configuration cannot be read.
 pub(super) fn missing_options(paths: &SitePaths) -> Option<Vec<String>> {
     let text = configuration(paths)?;
-    // An option that the text does not mention has another name in that kernel: only an explicit denial counts as
-    // missing.
+    // An option that the text does not mention may have another name in that kernel: only an explicit "not set" counts
+    // as missing.
     let is_denied = |option: &&&str| {
         let denial = format!("# CONFIG_{option} is not set");
         text.lines().any(|line| line == denial)

@@ -20,11 +20,11 @@ const SIGNS: [&str; 8] = [
 const INTERFACES: [&str; 8] =
     ["cni0", "flannel.1", "cilium_host", "cilium_vxlan", "kube-ipvs0", "vxlan.calico", "antrea-gw0", "weave"];
 
-/// Names that kube-proxy uses in the packet filter: its own table, or a prefix of chains in others' tables.
+/// Names that kube-proxy uses in the packet filter: its own table, or a prefix of chains in other software's tables.
 const TABLE: &str = "kube-proxy";
 const CHAINS: &str = "KUBE-";
 
-/// Programs next to which Landfall's cannot run.
+/// Programs that conflict with Landfall's.
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
 /// Returns the signs found. `filter` reads the names of tables and chains of the packet filter; it is not called on a

@@ -16,8 +16,8 @@ const FILES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 /// Files in which the kernel lists UDP sockets.
 const UDP_FILES: [&str; 2] = ["/proc/net/udp", "/proc/net/udp6"];
 
-/// Returns the UDP ports of unconnected sockets. A connected socket asks a question, and releases its port with the
-/// answer.
+/// Returns the UDP ports of unconnected sockets. A connected socket is a client's, and releases its port once the
+/// answer arrives.
 pub(super) fn udp_ports(paths: &SitePaths) -> Vec<u16> {
     const UNCONNECTED: &str = "07";
     let texts = UDP_FILES.map(|file| read(&paths.host(file)));
@@ -49,7 +49,7 @@ fn listening(line: &str) -> Option<(u64, u16)> {
     Some((inode.parse().ok()?, port(line, LISTEN)?))
 }
 
-/// Returns the process with the lowest ID for each socket: of a server and its workers, the server.
+/// Returns the process with the lowest ID for each socket: the server, if workers share its socket.
 fn owners(paths: &SitePaths, mut sockets: Sockets) -> Vec<Listener> {
     let mut found: Vec<Listener> = Vec::new();
     let Ok(processes) = fs_err::read_dir(paths.host("/proc")) else { return found };
@@ -59,7 +59,7 @@ fn owners(paths: &SitePaths, mut sockets: Sockets) -> Vec<Listener> {
             break;
         }
         let process = paths.host("/proc").join(pid.to_string());
-        // A process may have ended, and another user's shows nothing.
+        // A process may have ended, and another user's process lists no files.
         let Ok(open) = fs_err::read_dir(process.join("fd")) else { continue };
         let links = open.flatten().filter_map(|entry| fs_err::read_link(entry.path()).ok());
         let ports: BTreeSet<u16> = links.filter_map(|link| sockets.remove(&socket(link.to_str()?)?)).collect();

@@ -395,7 +395,7 @@ pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError>
 mod tests {
     use super::*;
 
-    /// In a user namespace without a mapping, a process has the overflow user and no rights.
+    /// In a user namespace without a mapping, a process has the overflow user and no privileges.
     #[test]
     fn unprivileged_user_lacks_packet_filter_facts() {
         const INSIDE: &str = "LANDFALL_TEST_USER";

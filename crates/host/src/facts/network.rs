@@ -42,7 +42,7 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .filter(|route| route.prefix > 0 && route.destination.is_ipv4())
         .map(|route| format!("{}/{}", route.destination, route.prefix))
         .collect::<BTreeSet<_>>();
-    // The kernel shows the packet filter only to root; facts collected by a user are no base for an install anyway.
+    // The kernel shows the packet filter only to root; an install does not use facts collected by a user anyway.
     let (tables, rules) = if rustix::process::geteuid().is_root() {
         (netlink::tables().map_err(failed)?, filter::rules(paths)?)
     } else {

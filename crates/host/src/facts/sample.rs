@@ -6,7 +6,7 @@ use super::{
     CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Listener, Network, NodeAddress, Security, Speeds,
 };
 
-/// Returns facts about a small, current host that meets all needs; each test changes the part under test.
+/// Returns facts about a small, current host that meets all requirements; each test changes the part under test.
 pub fn sample() -> Facts {
     Facts {
         collected_at: "2026-01-01T00:00:00Z".to_owned(),

@@ -17,7 +17,7 @@ use crate::paths::SitePaths;
 /// Maximum number of bytes written and read back.
 const SAMPLE_BYTES: u64 = 64 << 20;
 
-/// Bytes made durable together: a slow disk receives little more than it completes in time.
+/// Bytes made durable together: a slow disk is given little more than it completes in time.
 const SLICE_BYTES: usize = 4 << 20;
 
 /// Bytes of a synced write, similar to one of etcd's.
@@ -56,7 +56,7 @@ pub struct Speeds {
     pub sync_p99_micros: u64,
 }
 
-/// Measures the speeds; `None` if nothing can be written, as for a user without rights. Leaves nothing on the disk.
+/// Measures the speeds; `None` if nothing can be written, as for a user without permission. Leaves nothing on the disk.
 pub(super) fn measure(paths: &SitePaths) -> Option<Speeds> {
     let folder = nearest(&paths.data());
     let free = rustix::fs::statvfs(&folder).ok()?;
@@ -145,7 +145,7 @@ fn sync(file: &File, record: &[u8]) -> Option<u64> {
         if begun.elapsed() > WRITING && took.len() >= FEWEST_RECORDS {
             break;
         }
-        // On a disk this slow a few are enough.
+        // On a disk this slow, a few records are enough.
         if begun.elapsed() > 2 * WRITING {
             break;
         }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn unwritable_folder_has_no_speeds() {
-        // `/proc` has no files of others, and is not a disk.
+        // `/proc` is not a disk, and does not accept files.
         assert_eq!(measure(&SitePaths::below("/proc/self/nothing")), None);
     }
 

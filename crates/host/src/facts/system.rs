@@ -9,7 +9,7 @@ use sysinfo::{
     ProcessesToUpdate, RefreshKind,
 };
 
-/// A reading of the system that this program runs on. Facts under a made-up root use a reading from the test.
+/// A reading of the system that this program runs on. Facts under a simulated root use a reading from the test.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct System {
     /// Bytes of memory.
@@ -40,7 +40,7 @@ impl System {
         }
     }
 
-    /// Returns those of these programs that run, by the first 15 bytes of their names, in order.
+    /// Returns which of these programs run, by the first 15 bytes of their names, in order.
     pub(super) fn running(&self, programs: &[&str]) -> Vec<String> {
         self.programs.iter().filter(|name| programs.contains(&name.as_str())).cloned().collect()
     }

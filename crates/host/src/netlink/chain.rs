@@ -44,7 +44,7 @@ pub struct Chain {
     pub table: String,
     /// Name of the chain.
     pub name: String,
-    /// Its hook and its priority there; `None` if only other chains jump to it.
+    /// Its hook and its priority there; `None` if it is only reached by jumps.
     pub hook: Option<(Hook, i32)>,
     /// True if it drops packets that no rule decides.
     pub drops: bool,
@@ -152,7 +152,7 @@ pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
 
 fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
     let mut walk = Walk { chain, rules, entered: BTreeSet::new(), found: Outcome::default() };
-    // The policy decides about packets that no rule decides.
+    // The policy applies to packets that no rule matches.
     let drops_rest = walk.through(&chain.name).unwrap_or(chain.drops);
     let Outcome { accepts, accepts_to, drops, drops_to, .. } = walk.found;
     let [accepts, accepts_to, drops, drops_to] = [accepts, accepts_to, drops, drops_to].map(sorted_names);
@@ -198,7 +198,7 @@ impl<'a> Walk<'a> {
                         return end;
                     }
                 }
-                // No packet returns from there.
+                // Packets do not return from this chain.
                 (Condition::None, GOTO) => return self.through(target),
                 _ => {}
             }
@@ -356,7 +356,7 @@ fn compare(loaded: &LoadedValue, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Op
 
 fn range(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
     let bits = match mask {
-        // One bits come first, as in a prefix.
+        // All one bits come first, as in a prefix.
         Some(mask) => {
             let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
             let leading = mask

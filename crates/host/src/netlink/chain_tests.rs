@@ -92,7 +92,7 @@ fn closed_nftables_chain_lists_accepts() {
     assert_eq!(input.uses, 12);
 }
 
-/// A packet meets rules in their order, also in the chains that are jumped to.
+/// A packet meets rules in order, including those of chains that are jumped to.
 #[test]
 fn named_drops_end_at_deciding_rule() {
     if !in_own_network(

@@ -1,5 +1,5 @@
 //! The kernel's notifications of deletions in the packet filter. A table that is deleted, rewritten and deleted again
-//! between two looks seems to have been missing all the time; the notifications report both deletions.
+//! between two checks seems to have been missing all along; the notifications report both deletions.
 
 use std::io;
 use std::os::fd::OwnedFd;

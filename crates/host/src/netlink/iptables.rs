@@ -1,5 +1,5 @@
-//! Chains that a program created through iptables, in its nftables tables. An uninstall removes those of the kubelet
-//! without the program `iptables`, and tables that are then empty.
+//! Chains that a program created through iptables, in its nftables tables. An uninstall removes the kubelet's chains
+//! without the program `iptables`, and any tables that are then empty.
 
 use std::io;
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::releases::Changes;
 use landfall_release_document::{ArtifactEntry, ArtifactFile};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Changes, Side};
+use super::Side;
 
 /// Artifact of one bundle.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -52,7 +53,7 @@ pub struct FileChange {
 
 pub(super) fn changes(from: &Side<'_>, to: &Side<'_>) -> Changes<ArtifactState, ArtifactChange> {
     let (old, new) = (by_name(from), by_name(to));
-    let mut changes = Changes::none();
+    let mut changes = Changes::default();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(name), new.get(name)) {
             (Some(old), Some(new)) if old != new => {

@@ -2,36 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use landfall_bundle_spec::Sha256;
+use landfall_documents::releases::{Changes, ImageChange, ImageState};
 use landfall_release_document::ImageEntry;
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use super::{Changes, Side};
+use super::Side;
 use crate::purl::split_tag;
-
-/// Image of one bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageState {
-    /// Full upstream reference.
-    pub reference: String,
-    /// Digest of its manifest.
-    #[schemars(with = "String")]
-    pub digest: Sha256,
-    /// Bytes of manifest, configuration and layers.
-    pub bytes: u64,
-}
-
-/// Image of both bundles.
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageChange {
-    /// State in the first bundle.
-    pub from: ImageState,
-    /// State in the second bundle.
-    pub to: ImageState,
-}
 
 /// Images that belong together: one of the first bundle, one of the second, or both.
 pub(super) type Pair<T> = (Option<T>, Option<T>);
@@ -60,7 +35,7 @@ pub(super) fn pairs<'a>(from: &[&'a str], to: &[&'a str]) -> Vec<Pair<&'a str>> 
 
 pub(super) fn changes(from: &Side<'_>, to: &Side<'_>) -> Changes<ImageState, ImageChange> {
     let (old, new) = (references(from), references(to));
-    let mut changes = Changes::none();
+    let mut changes = Changes::default();
     for (old, new) in pairs(&old, &new) {
         match (old.and_then(|name| state(from, name)), new.and_then(|name| state(to, name))) {
             (Some(from), Some(to)) if from != to => changes.changed.push(ImageChange { from, to }),

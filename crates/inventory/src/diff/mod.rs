@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_bundle_spec::head::Identity;
+use landfall_documents::releases::{Changes, ImageChange, ImageState, Names};
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +20,6 @@ use serde_json::Value;
 
 pub use artifacts::{ArtifactChange, ArtifactState, FileChange};
 pub use blobs::Bytes;
-pub use images::{ImageChange, ImageState};
 pub use objects::ObjectChange;
 pub use packages::PackageChange;
 
@@ -85,54 +85,16 @@ pub struct NamedBundle {
     pub total_bytes: u64,
 }
 
-/// Entries that were added, removed or changed from the first bundle to the second.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "ChangesOf{One}And{Change}")]
-pub struct Changes<One, Change> {
-    /// Entries only in the second bundle.
-    pub added: Vec<One>,
-    /// Entries only in the first bundle.
-    pub removed: Vec<One>,
-    /// Entries that are in both bundles and differ.
-    pub changed: Vec<Change>,
-}
-
-impl<One, Change> Changes<One, Change> {
-    fn none() -> Self {
-        Self { added: Vec::new(), removed: Vec::new(), changed: Vec::new() }
-    }
-
-    /// Returns true if there is no difference.
-    pub fn is_none(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
-    }
-}
-
-/// Names of added, removed and changed entries.
-#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Names {
-    /// Names only in the second bundle.
-    pub added: Vec<String>,
-    /// Names only in the first bundle.
-    pub removed: Vec<String>,
-    /// Names in both bundles whose entries differ.
-    pub changed: Vec<String>,
-}
-
-impl Names {
-    /// Compares two sets of named values.
-    fn of<T: PartialEq>(from: &BTreeMap<&str, T>, to: &BTreeMap<&str, T>) -> Self {
-        let only = |one: &BTreeMap<&str, T>, other: &BTreeMap<&str, T>| {
-            one.keys().filter(|name| !other.contains_key(*name)).map(ToString::to_string).collect()
-        };
-        let changed = to.iter().filter(|(name, there)| from.get(*name).is_some_and(|here| here != *there));
-        Self {
-            added: only(to, from),
-            removed: only(from, to),
-            changed: changed.map(|(name, _)| (*name).to_owned()).collect(),
-        }
+/// Compares two sets of named values.
+fn names<T: PartialEq>(from: &BTreeMap<&str, T>, to: &BTreeMap<&str, T>) -> Names {
+    let only = |one: &BTreeMap<&str, T>, other: &BTreeMap<&str, T>| {
+        one.keys().filter(|name| !other.contains_key(*name)).map(ToString::to_string).collect()
+    };
+    let changed = to.iter().filter(|(name, there)| from.get(*name).is_some_and(|here| here != *there));
+    Names {
+        added: only(to, from),
+        removed: only(from, to),
+        changed: changed.map(|(name, _)| (*name).to_owned()).collect(),
     }
 }
 
@@ -145,10 +107,10 @@ pub fn diff(from: &Side<'_>, to: &Side<'_>) -> BundleDiff {
         bytes: blobs::bytes(from, to),
         images: images::changes(from, to),
         packages: from.inventory.zip(to.inventory).map(|(from, to)| packages::changes(from, to)),
-        components: Names::of(&borrow_map(from.objects), &borrow_map(to.objects)),
+        components: names(&borrow_map(from.objects), &borrow_map(to.objects)),
         objects: objects::changes(from.objects, to.objects),
         artifacts: artifacts::changes(from, to),
-        values: Names::of(&borrow_map(&old_values), &borrow_map(&new_values)),
+        values: names(&borrow_map(&old_values), &borrow_map(&new_values)),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_documents::releases::Changes;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-
-use super::Changes;
 
 /// Maximum number of fields of one object to name; others are only counted.
 const FIELDS: usize = 100;
@@ -38,7 +37,7 @@ pub(super) fn changes(
     to: &BTreeMap<String, Value>,
 ) -> Changes<ObjectChange, ObjectChange> {
     let (old, new) = (by_identity(from), by_identity(to));
-    let mut changes = Changes::none();
+    let mut changes = Changes::default();
     for identity in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(identity), new.get(identity)) {
             (Some(old), Some(new)) if old != new => {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_documents::releases::Changes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Changes, images};
+use super::images;
 use crate::document::InventoryDocument;
 use crate::package::PackageKind;
 
@@ -46,7 +47,7 @@ pub(super) fn changes(from: &InventoryDocument, to: &InventoryDocument) -> Chang
             }
         }
     }
-    let mut changes = Changes::none();
+    let mut changes = Changes::default();
     for (((kind, name, architecture), from, to), images) in images_of {
         let list = match (from.is_empty(), to.is_empty()) {
             (true, _) => &mut changes.added,

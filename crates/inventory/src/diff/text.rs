@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{ArtifactChange, BundleDiff, Changes, NamedBundle, Names, ObjectChange, PackageChange};
+use landfall_documents::releases::{Changes, Names};
+
+use super::{ArtifactChange, BundleDiff, NamedBundle, ObjectChange, PackageChange};
 
 /// Maximum number of an object's fields that the text names.
 const FIELDS: usize = 5;

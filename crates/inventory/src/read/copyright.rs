@@ -1,5 +1,5 @@
 //! Debian's `copyright` files, which contain the licenses that a package's database lacks. Their form is Debian's
-//! "Machine-readable debian/copyright file" 1.0. Older files are prose that names the texts in
+//! "Machine-readable debian/copyright file" 1.0. Older files are prose that refers to the texts in
 //! `/usr/share/common-licenses`.
 
 use std::borrow::Cow;

@@ -62,7 +62,7 @@ impl Source {
     pub(super) fn limit(self) -> u64 {
         match self {
             Self::Dpkg | Self::Apk | Self::Rpm => limits::DATABASE_BYTES,
-            // These are not read for another reason, whatever their size.
+            // These are refused for another reason, whatever their size.
             Self::RpmLog | Self::RpmBerkeley | Self::RpmNdb => u64::MAX,
             Self::Python | Self::Npm | Self::OsRelease | Self::Copyright => limits::METADATA_BYTES,
         }

@@ -27,7 +27,7 @@ pub(super) enum Class {
     Programs,
     /// Models.
     Model,
-    /// Other files that travel together.
+    /// Other files that form one artifact.
     Data,
     /// A single file.
     File,

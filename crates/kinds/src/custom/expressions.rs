@@ -1,4 +1,4 @@
-//! Choice of the CEL expressions to evaluate: those of a limited length and depth that call only functions which the
+//! Choice of the CEL expressions to evaluate. Their length and depth are limited, and they call only functions that the
 //! corpus compares with a real API server.
 
 /// Maximum size of an expression in bytes; the longest ones of known operators have a quarter of it.
@@ -55,7 +55,7 @@ const FUNCTIONS: [&str; 39] = [
 /// Variable with the previous state of the object, which a new object lacks.
 const FORMER: &str = "oldSelf";
 
-/// Returns true if an expression is to be evaluated.
+/// Returns true if an expression must be evaluated.
 pub(super) fn is_judged(text: &str) -> bool {
     if text.is_empty() || text.len() > BYTES {
         return false;

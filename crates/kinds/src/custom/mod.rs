@@ -62,8 +62,8 @@ impl<'a> CustomKinds<'a> {
     }
 
     /// Returns an error if [`crate::check`] refuses the object, or if its kind is one of these and it does not fit the
-    /// schema. A definition with an unusable schema is ignored here: the build has refused it, with the schemas of its
-    /// own time.
+    /// schema. A definition with an unusable schema is ignored here: the build, with the schemas of its own time, would
+    /// have refused it.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
         match group_kind(object).and_then(|key| CustomKind::of(self.0.get(&key)?).ok()) {
             Some(kind) => kind.check(object),

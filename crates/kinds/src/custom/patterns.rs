@@ -1,5 +1,5 @@
-//! Patterns of texts. The API server reads them with Go's syntax, which matches that of the crate `regex` with few
-//! exceptions, but not that of JSON Schema: for example, a group may begin with flags, as in `(?i)january`.
+//! Patterns of texts. The API server reads them with Go's syntax. With few exceptions, the crate `regex` has the same
+//! syntax. JSON Schema does not: for example, a group may begin with flags, as in `(?i)january`.
 
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, ValidationError};
@@ -30,7 +30,7 @@ impl<'i> Keyword<'i> for Pattern {
 }
 
 /// Compiles a pattern of a schema.
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a keyword of the library")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature that the library requires of a keyword")]
 pub(super) fn compile<'a>(
     _schema: &'a Map<String, Value>,
     pattern: &'a Value,

@@ -1,10 +1,10 @@
 //! Rules of a definition (`x-kubernetes-validations`), evaluated by the crate `kube-cel` as the API server evaluates
-//! those of a new object (ADR 114). Behavior that differs from an API server's, or of which the corpus has no case, is
-//! left to the API server; so are rules that compare with the object's previous state.
+//! those of a new object (ADR 114). Rules that behave differently in an API server, or are not covered by the corpus,
+//! are left to the API server. So are rules that compare with the object's previous state.
 //!
 //! Threats: rules come with charts. A long or deeply nested rule is not parsed, and one that makes long lists out of
 //! nothing calls a function that is not evaluated. The others are evaluated in a thread with its own stack and a
-//! deadline. An interpreter that fails ends the thread, and then no rule is evaluated.
+//! deadline. If the interpreter fails, the thread ends, and then no rule is evaluated.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl CustomRules {
         }
     }
 
-    /// Returns the first rule that is false. Returns `None` also if the thread does not answer: the API server will.
+    /// Returns the first rule that is false. Also returns `None` if the thread does not answer: the API server will.
     pub(super) fn failed_rule(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
         let (schema, object) = (Arc::clone(&self.schema), object.clone());
         let (sender, receiver) = mpsc::channel();

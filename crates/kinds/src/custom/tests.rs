@@ -18,7 +18,7 @@ fn rules(schema: &Value) -> Option<CustomRules> {
     CustomRules::of(schema)
 }
 
-/// Returns the fault of a number by this rule, if any.
+/// Returns the fault that this rule finds in a number, if any.
 fn fault_of(rule: &Value, number: i64) -> Option<String> {
     let schema =
         json!({"type": "object", "properties": {"number": {"type": "integer", "x-kubernetes-validations": [rule]}}});
@@ -92,21 +92,21 @@ fn paths_become_pointers() {
     }
 }
 
-/// Returns the fault of an object's `spec` by a definition with this schema; empty if there is none.
+/// Returns the fault in an object's `spec` by a definition with this schema; empty if there is none.
 fn of_spec(schema: &Value, spec: &Value) -> String {
     let definition = json!({
         "kind": "CustomResourceDefinition",
         "spec": {"group": "example.com", "names": {"kind": "Thing"}, "versions": [{"name": "v1", "schema": {
             "openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}}}]},
     });
-    let kind = super::CustomKind::of(&definition).expect("a schema that an API server takes");
+    let kind = super::CustomKind::of(&definition).expect("a schema that an API server accepts");
     let object = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": spec});
     kind.check(&object).err().map(|fault| fault.to_string()).unwrap_or_default()
 }
 
 #[test]
 fn patterns_follow_go_syntax() {
-    // Months of an AlertmanagerConfig.
+    // The pattern for months in an AlertmanagerConfig.
     let months = r"^((?i)january|february|[1-9]|1[0-2])(?:((:((?i)january|february|[1-9]|1[0-2]))$)|$)";
     let of = |pattern: &str| json!({"type": "object", "properties": {"month": {"type": "string", "pattern": pattern}}});
     for month in ["January:February", "FEBRUARY", "3:12"] {
@@ -114,7 +114,11 @@ fn patterns_follow_go_syntax() {
     }
     let said = of_spec(&of(months), &json!({"month": "Smarch"}));
     assert_eq!(said, format!("/spec/month: \"Smarch\" does not match \"{months}\""));
-    assert_eq!(of_spec(&of("a{,5}{"), &json!({"month": "b"})), "", "what only Go reads is left to the API server");
+    assert_eq!(
+        of_spec(&of("a{,5}{"), &json!({"month": "b"})),
+        "",
+        "patterns that only Go reads are left to the API server"
+    );
     let either = json!({"type": "object", "properties": {"pattern": {"type": "string"}},
         "anyOf": [{"properties": {"pattern": {"pattern": "^(?i)a$"}}},
             {"properties": {"pattern": {"pattern": "^b$"}}}]});

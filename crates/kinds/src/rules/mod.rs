@@ -136,8 +136,8 @@ fn places_fit(value: &Value, path: &[&str], rule: &Rule) -> RuleResult {
 impl Rule {
     fn fits(&self, value: &Value) -> RuleResult {
         match self {
-            Self::Filled if is_empty(value) => Err(wrong("", "it must be there, and not be empty")),
-            Self::Must(_) if value.is_null() => Err(wrong("", "it must be there")),
+            Self::Filled if is_empty(value) => Err(wrong("", "it is required and must not be empty")),
+            Self::Must(_) if value.is_null() => Err(wrong("", "it is required")),
             Self::Must(rule) => rule.fits(value),
             Self::Absent(why) if !value.is_null() => Err(wrong("", *why)),
             _ if value.is_null() => Ok(()),

@@ -12,7 +12,7 @@ type Field = (u32, u32, &'static [&'static str]);
 /// Fields for minute, hour, day of the month, month, and day of the week.
 const FIELDS: [Field; 5] = [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (0, 6, &DAYS)];
 
-/// Returns true if the text is a schedule. Every unit of `@every` passes, because its durations have Go's syntax.
+/// Returns true if the text is a schedule. Any duration after `@every` passes, because durations have Go's syntax.
 pub(super) fn is_schedule(text: &str) -> bool {
     if let Some(every) = text.strip_prefix("@every ") {
         return every.starts_with(|letter: char| letter.is_ascii_digit() || "+-.".contains(letter));

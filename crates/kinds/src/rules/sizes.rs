@@ -73,8 +73,8 @@ pub(super) fn name_of_daemons(object: &Value) -> RuleResult {
     name(length, most, "its revision has this name and 11 characters, which may be 253 together")
 }
 
-/// Checks the name of a `StatefulSet`: its pods have a label with this name and a hash, and could not be created with a
-/// longer one.
+/// Checks the name of a `StatefulSet`. Its pods have a label with this name and a hash, and could not be created if it
+/// were longer.
 pub(super) fn name_of_set(object: &Value) -> RuleResult {
     let length = word(&object["metadata"], "name").len();
     let why =
@@ -94,7 +94,7 @@ pub(super) fn name_of_job(job: &Value) -> RuleResult {
     let Some(last) = last.filter(|_| spec["completionMode"] == "Indexed") else { return Ok(()) };
     let host = format!("{found}-{last}");
     match super::forms::LABEL.wrong_in(&host) {
-        Some(what) => Err(wrong("/metadata/name", format!("the host of its last pod would be no host: {what}"))),
+        Some(what) => Err(wrong("/metadata/name", format!("the host of its last pod would not be a host: {what}"))),
         None => Ok(()),
     }
 }

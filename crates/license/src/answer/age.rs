@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::trusted_time::Clocks;
 
-/// Maximum seconds that a boot may add to the time that the machine has run since.
+/// Maximum number of seconds that a boot may add to the time that the machine has run since.
 const DAY: u64 = 24 * 60 * 60;
 
 /// Seconds of running time that a power failure may lose; less is not stored. A sidecar looks every five minutes.
 const UNSTORED: u64 = 4 * 60;
 
-/// How often the program that keeps an answer looks at its age. This decides what is known of the time between the last
-/// look of one boot and the first look of the next.
+/// How often the program that keeps an answer looks at its age. This determines what is known about the time between
+/// the last look of one boot and the first look of the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Watch {
@@ -25,14 +25,14 @@ pub enum Watch {
 }
 
 impl Watch {
-    /// Returns true for the default, which files of earlier versions mean.
+    /// Returns true for the default, which applies to files of earlier versions.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) const fn is_steady(&self) -> bool {
         matches!(self, Self::Steady)
     }
 }
 
-/// The clocks of a machine at the time when an answer came, or when its age was last examined.
+/// The clocks of a machine at the time when an answer arrived, or when its age was last examined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
@@ -53,10 +53,10 @@ impl Receipt {
     }
 
     /// Seconds since then. Within a boot, it is the machine's running time. After another boot, it is the time since
-    /// that boot. The wall clock may add the time that the machine was off, up to a day. So a clock that is set ahead
-    /// ends no grace. With [`Watch::Once`], it is a day if the clock names no time within that day: an answer must not
-    /// last for years because its machine reboots once a week. If the kernel does not name its boot, only the wall
-    /// clock remains.
+    /// that boot. The wall clock may add the time that the machine was off, up to a day. So setting a clock ahead ends
+    /// no grace. With [`Watch::Once`], it is a day if the clock names no time within that day. An answer must not last
+    /// for years because its machine reboots once a week. If the kernel does not name its boot, only the wall clock
+    /// remains.
     fn seconds_until(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
         let by_wall = u64::try_from(clocks.wall.duration_since(self.wall).as_secs()).unwrap_or(0);
         let uptime = clocks.uptime.as_secs();
@@ -85,12 +85,12 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// The look at the moment when the answer came.
+    /// The look at the moment when the answer arrived.
     pub(super) const fn first(received: Receipt) -> Self {
         Self { age_seconds: 0, at: received }
     }
 
-    /// Age in seconds at present, given that this watch has been in use.
+    /// Current age in seconds, given that this watch has been in use.
     pub(super) fn age_seconds(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
         self.age_seconds.saturating_add(self.at.seconds_until(clocks, watch))
     }
@@ -100,7 +100,7 @@ impl Look {
         !self.at.is_of_this_boot(clocks) || self.at.seconds_until(clocks, watch) >= UNSTORED
     }
 
-    /// The next look, or `None` if the kernel does not name its boot: wall clocks go forward and back, so they are
+    /// The next look, or `None` if the kernel does not name its boot: wall clocks jump forward and back, so they are
     /// never added up.
     pub(super) fn next(&self, clocks: &Clocks<'_>, watch: Watch) -> Option<Self> {
         let next = || Self { age_seconds: self.age_seconds(clocks, watch), at: Receipt::now(clocks) };
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::answer::GRACE;
 
-    /// Seconds between the looks of a sidecar.
+    /// Seconds between two looks of a sidecar.
     const LOOK: u64 = 300;
 
     /// The behavior of a wall clock.
@@ -131,12 +131,12 @@ mod tests {
         Dead,
     }
 
-    /// A machine whose site has been silent since its answer came, and the state that it stores.
+    /// A machine whose site has been silent since the answer, and the state that it stores.
     struct Machine {
         random: StdRng,
-        /// Seconds that have really passed since the answer.
+        /// Seconds that have actually passed since the answer.
         passed: u64,
-        /// Seconds of these for which the machine ran.
+        /// Of these, the seconds for which the machine ran.
         ran: u64,
         clock: WallClock,
         boots: u64,
@@ -168,8 +168,8 @@ mod tests {
             }
         }
 
-        /// Looks, stores the answer if needed, and checks the age. The only time gained is what reboots cut off, and at
-        /// most a day is lost for each boot.
+        /// Looks, stores the answer if needed, and checks the age. The only time gained is what reboots cut off, and
+        /// each boot loses at most a day.
         fn look(&mut self) {
             let boot = self.boots.to_string();
             let clocks = Clocks { wall: self.wall(), boot: &boot, uptime: Duration::from_secs(self.uptime) };
@@ -177,7 +177,7 @@ mod tests {
             if self.stored.is_over(&clocks, Watch::Steady) {
                 self.stored = self.stored.next(&clocks, Watch::Steady).unwrap();
             }
-            assert!(age >= before, "no clock makes an answer younger: {:?}", self.clock);
+            assert!(age >= before, "no clock setting makes an answer younger: {:?}", self.clock);
             let (least, most) = (self.ran - self.boots * LOOK, self.passed + self.boots * DAY);
             assert!((least..=most).contains(&age), "{age} is not between {least} and {most}: {:?}", self.clock);
         }
@@ -193,7 +193,7 @@ mod tests {
             (self.passed, self.boots, self.uptime) = (self.passed + off, self.boots + 1, 0);
         }
 
-        /// The clock jumps by decades or hours, becomes right, or dies.
+        /// The clock jumps by decades or hours, is corrected, or dies.
         fn jump(&mut self) {
             let (day, decades) = (i64::try_from(DAY).unwrap(), 700_000_000);
             self.clock = match self.random.random_range(0..6) {
@@ -231,7 +231,7 @@ mod tests {
         assert!(boots > 1500, "only {boots} reboots");
     }
 
-    /// The clock is dead, or set back at each boot. The grace ends by the machine's running time.
+    /// The clock is dead, or set back at each boot. The grace ends according to the machine's running time.
     #[test]
     fn grace_ends_despite_stuck_clock() {
         for clock in [WallClock::Dead, WallClock::Off(-1_000_000)] {

@@ -1,5 +1,5 @@
-//! An answer that software keeps, and its later validity. It is given again while it is valid, and applies for its
-//! grace if the site no longer answers.
+//! An answer that software keeps, and its later validity. It is reused while it is valid, and applies during its grace
+//! if the site no longer answers.
 //!
 //! Threats:
 //! - a wall clock that is set back or dead, so that a kept answer lasts (running time counts, and is summed over
@@ -8,7 +8,7 @@
 //! - a kept answer that was changed (its signature is checked each time).
 //!
 //! Running time that a reboot cuts off before it was stored is lost. If no program looks while software runs, a boot
-//! costs a day, unless the clock names less.
+//! costs a day, unless the clock shows less.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::trust::PublicKey;
@@ -47,7 +47,7 @@ impl KeptAnswer {
         Ok(Self { answer, received: Receipt::now(clocks), looked: None, watch })
     }
 
-    /// Records the present age, and the watch to use from now on. Returns true if that must be stored; otherwise it is
+    /// Records the current age, and the watch to use from now on. Returns true if that must be stored; otherwise it is
     /// lost at the next boot.
     pub fn look(&mut self, clocks: &Clocks<'_>, watch: Watch) -> bool {
         let last = self.last_look();
@@ -69,7 +69,7 @@ impl KeptAnswer {
         SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// Reports the present validity of the answer, for software that asks about this subject. Returns an error if the
+    /// Reports the current validity of the answer, for software that asks about this subject. Returns an error if the
     /// text is not the one that was kept, or is signed by another key.
     pub fn report(&self, key: &PublicKey, subject: &Subject, clocks: &Clocks<'_>) -> Result<Report, AnswerError> {
         let answer = SealedAnswer::read(self.answer.as_bytes())?.reopen(key, subject)?;
@@ -78,7 +78,7 @@ impl KeptAnswer {
             let reason = format!("the site has not answered since {:.0}, and that answer has ended", answer.issued);
             return Ok(Report::unknown(subject.clone(), reason));
         }
-        // It is not certain how long the machine was off, so after a boot the site is asked again.
+        // How long the machine was off is unknown, so after a boot the site is asked again.
         let is_current = now < answer.valid_until && self.received.is_of_this_boot(clocks);
         let state = if is_current { ReportState::Current } else { ReportState::Kept };
         Ok(Report {

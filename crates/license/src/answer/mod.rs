@@ -40,7 +40,7 @@ use crate::terms::Terms;
 /// The `type` of the signed part of an answer.
 pub(crate) const ANSWER_TYPE: &str = "landfall.dev/license-answer/1";
 
-/// Time for which an answer is given again without asking.
+/// Time for which an answer is reused without asking.
 pub const VALID: SignedDuration = SignedDuration::from_mins(10);
 
 /// Time for which an answer applies after it was given, if the site no longer answers.
@@ -85,7 +85,7 @@ pub struct Answer {
     pub nonce: Nonce,
     /// Time of the signature, by the site's trusted time.
     pub issued: Timestamp,
-    /// Time until which it is given again without asking.
+    /// Time until which it is reused without asking.
     pub valid_until: Timestamp,
     /// Time until which it applies if the site no longer answers.
     pub grace_until: Timestamp,
@@ -111,7 +111,7 @@ pub struct Answer {
 impl Answer {
     /// Creates the answer of a site at this trusted time, with the site's usable license, if it has one.
     pub fn new(question: &Question, held: Option<(&License, &Standing)>, site: &str, now: Timestamp) -> Self {
-        // Whole seconds, so that the signed text has one spelling.
+        // Whole seconds, so that the signed text has a single representation.
         let issued = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let later = |time: SignedDuration| issued.checked_add(time).unwrap_or(Timestamp::MAX);
         let granting = held.filter(|(license, standing)| standing.permits() && grants(license, &question.subject));

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::AnswerError;
 
-/// Random bytes of a question, which its answer repeats: no program can have the answer before the question. Written as
-/// 32 hexadecimal digits, in lower case.
+/// Random bytes of a question, which its answer repeats, so no program can have the answer before the question. Written
+/// as 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce(pub [u8; 16]);
 

@@ -23,7 +23,7 @@ impl Subject {
         if !is_dns_label(name) {
             let shown: String = name.escape_default().take(100).collect();
             return Err(AnswerError::Question(format!(
-                "names `{shown}`, which is no name of anything that is granted"
+                "names `{shown}`, which is not the name of anything that is granted"
             )));
         }
         match kind {

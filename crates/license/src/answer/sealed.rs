@@ -1,4 +1,5 @@
-//! An answer with its signature, in the form of the other signed documents: the signed text has one spelling.
+//! An answer with its signature, in the form of the other signed documents: the signed text has a single
+//! representation.
 
 use std::collections::BTreeMap;
 

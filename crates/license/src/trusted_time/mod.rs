@@ -3,9 +3,8 @@
 //!
 //! Threats:
 //! - a clock that is set back to keep a license from ending (running time counts, whatever the clock says);
-//! - a dead clock or one that is set ahead, which must not end a license (it moves trusted time by at most a day per
-//!   boot);
-//! - a date that was confirmed by mistake (a person can confirm another one, down to the certain time).
+//! - a clock that is dead or set ahead, which must not end a license (it moves trusted time by at most a day per boot);
+//! - a date that was confirmed by mistake (a user can confirm another one, down to the certain time).
 //!
 //! Two times are kept. `least` has certainly passed: signed timestamps raise it, and running time adds to it; nothing
 //! lowers it. `estimate` is the effective time. It is never earlier than `least`, and follows the wall clock where that
@@ -18,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum time by which a clock may be ahead of the certain time when a person confirms it, or when a site gets its
-/// first license: the longest time that a site waits in a warehouse, as for certificates.
+/// Maximum lead of a clock over the certain time when a user confirms it, or when a site gets its first license. It is
+/// the longest time that a site waits in a warehouse, as for certificates.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 
 /// Maximum number of confirmations that are kept.
@@ -51,8 +50,8 @@ pub struct MachineClocks {
 }
 
 impl MachineClocks {
-    /// Reads the clocks of a machine with this wall clock. `text` returns the contents of a file of the kernel, or an
-    /// empty text if it cannot be read. Without the kernel's boot ID and uptime, no time has run.
+    /// Reads the clocks of a machine with this wall clock. `text` returns the contents of a kernel file, or an empty
+    /// text if it cannot be read. Without the kernel's boot ID and uptime, no time has run.
     pub fn of(wall: Timestamp, text: impl Fn(&str) -> String) -> Self {
         let uptime = text("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok());
         Self {
@@ -68,7 +67,7 @@ impl MachineClocks {
     }
 }
 
-/// A person's confirmation of the wall clock.
+/// A user's confirmation of the wall clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Confirmation {
@@ -133,8 +132,8 @@ pub struct TrustedTime {
 }
 
 impl TrustedTime {
-    /// Begins the trusted time of a site from its newest signed timestamp. A person who imports a license is present,
-    /// so the clock is accepted if it is plausible.
+    /// Begins the trusted time of a site from its newest signed timestamp. A user who imports a license is present, so
+    /// the clock is accepted if it is plausible.
     pub fn begin(signed: Timestamp, clocks: &Clocks<'_>) -> Self {
         let signed = truncate_to_seconds(signed);
         let is_plausible = clocks.wall >= signed && clocks.wall.duration_since(signed) <= LONGEST_SILENCE;
@@ -166,7 +165,8 @@ impl TrustedTime {
     }
 
     /// Adds the time that the site has run since the last look. Then the wall clock may move the estimate forward, by
-    /// at most a day per boot. So a site that was off for a night is right at once, and a wrong clock costs a day.
+    /// at most a day per boot. So a site that was off for a night is correct immediately, and a wrong clock costs a
+    /// day.
     pub fn observe(&mut self, clocks: &Clocks<'_>) {
         let ran = self.ran_since(clocks);
         self.least = later(self.least, ran);
@@ -207,8 +207,8 @@ impl TrustedTime {
         self.sequence = self.sequence.saturating_add(1);
     }
 
-    /// Adopts the wall clock, which a person has confirmed, however far it is from the estimate: forward, or back to
-    /// the certain time.
+    /// Adopts the wall clock, which a user has confirmed, however far it is from the estimate: forward, or back to the
+    /// certain time.
     pub fn confirm(&mut self, clocks: &Clocks<'_>) -> Result<Confirmation, UnconfirmableDate> {
         self.observe(clocks);
         let (wall, least) = (truncate_to_seconds(clocks.wall), self.least);

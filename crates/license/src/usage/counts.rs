@@ -33,6 +33,16 @@ impl Metric {
         }
     }
 
+    /// ID of the metric in documents.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Namespaces => "namespaces",
+            Self::Gpus => "gpus",
+            Self::Users => "users",
+        }
+    }
+
     /// Returns a number with its unit, such as `1 node`.
     pub fn format_count(self, count: u64) -> String {
         let name = self.name();

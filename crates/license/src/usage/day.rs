@@ -73,7 +73,7 @@ pub(super) fn hash(record: &impl Serialize) -> Sha256 {
 
 /// Returns the first day that does not follow the previous one as measured, or that contains a sample that did not.
 pub fn first_break(days: &[Day]) -> Option<Date> {
-    // Days are dropped only by age, so a record that lacks its first days has many others.
+    // Days are dropped only by age, so a record without its first days still has at least the full number of days.
     let begins_right = |day: &Day| (day.number == 1 && day.previous == BEGIN) || days.len() >= DAYS;
     let first = days.first().filter(|day| !begins_right(day) || day.breaks > 0).map(|day| day.day);
     let follows = |pair: &[Day]| {

@@ -34,7 +34,7 @@ pub enum UsageError {
         day: jiff::civil::Date,
     },
     /// The report's totals do not match its days.
-    #[error("the report says in sum what its days do not come to")]
+    #[error("the report's totals are not the sums of its days")]
     Totals,
     /// The report is about another license or another site.
     #[error("the report is about another license or site: {reason}")]

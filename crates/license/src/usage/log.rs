@@ -4,7 +4,7 @@
 //! Threats:
 //! - a line that was edited or cut out to hide usage (the next line no longer follows, which is recorded permanently);
 //! - a torn end, or lines that are no longer text (only they are lost);
-//! - a clock that goes back (no sample is dated before the last one, unless a person has confirmed an earlier date);
+//! - a clock that jumps back (no sample is dated before the last one, unless a user has confirmed an earlier date);
 //! - a record that grows without end (samples become days, and the oldest days are dropped).
 //!
 //! Reading never fails: a damaged record still gives all other lines.
@@ -26,11 +26,11 @@ use super::day::{BEGIN, DAYS, Day, hash};
 /// Number of days of which each sample is kept.
 const DAYS_OF_SAMPLES: i64 = 7;
 
-/// Minimum time between two samples. They are taken hourly, and a person may take one in between.
+/// Minimum time between two samples. They are taken hourly, and a user may take one in between.
 const PAUSE: SignedDuration = SignedDuration::from_mins(30);
 
-/// Maximum time by which a sample may be earlier than the last one and is simply left out. Trusted time goes back by
-/// more than this only if a person has confirmed an earlier date.
+/// Maximum time by which a sample may be earlier than the last one and is simply left out. Trusted time moves back by
+/// more than this only if a user has confirmed an earlier date.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The usage of a site at one time.
@@ -90,7 +90,7 @@ pub struct UsageLog {
     days: Vec<Day>,
     /// Samples, with `broken` set if one does not follow the previous line.
     samples: Vec<LinkedSample>,
-    /// True if a sample was found not to follow, which its line does not state yet.
+    /// True if a sample was found not to follow, but its line does not yet state that.
     found: bool,
 }
 
@@ -144,7 +144,7 @@ impl UsageLog {
         let open = |day: Date| (0..=DAYS_OF_SAMPLES).contains(&newest.duration_since(day).as_hours().div_euclid(24));
         let mut closed = 0;
         for run in runs(&self.samples) {
-            // The last run may get more samples.
+            // The last run may still grow.
             let end = closed + run.len();
             if end == self.samples.len() || open(run[0].sample.day()) {
                 break;
@@ -160,8 +160,8 @@ impl UsageLog {
         true
     }
 
-    /// Every day: those of which only the peaks are kept, and those computed from the samples. The last one may not be
-    /// over.
+    /// Every day: those of which only the peaks are kept, and those computed from the samples. The last day may still
+    /// be in progress.
     pub fn days(&self) -> Vec<Day> {
         let mut days = self.days.clone();
         for run in runs(&self.samples) {

@@ -2,7 +2,7 @@
 //! of it.
 //!
 //! Everything in this module is a function of bytes and times. A sample is taken once an hour. [`UsageLog`] keeps the
-//! samples of some days, and the peaks of older days. A [`UsageReport`] has the days and their totals; its recipient
+//! samples of a few days, and the peaks of older days. A [`UsageReport`] has the days and their totals; its recipient
 //! checks it with [`UsageReport::verify`]. No install depends on it, and it stops nothing.
 
 mod counts;

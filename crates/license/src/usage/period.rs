@@ -74,7 +74,7 @@ pub fn periods(days: &[Day]) -> Vec<Period> {
 }
 
 fn period(days: &[Day]) -> Period {
-    // A date can occur twice if a person set the date back.
+    // A date can occur twice if a user set the date back.
     let dates: BTreeSet<Date> = days.iter().map(|day| day.day).collect();
     let (from, until) = (dates.first().copied().unwrap_or_default(), dates.last().copied().unwrap_or_default());
     let span = u64::try_from(until.duration_since(from).as_hours() / 24).unwrap_or_default().saturating_add(1);

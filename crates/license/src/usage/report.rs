@@ -1,11 +1,11 @@
-//! The report of a site's usage: days and their totals, signed by the site's key. A person reads the totals, and a
-//! program computes them again.
+//! The report of a site's usage: days and their totals, signed by the site's key. A user reads the totals, and a
+//! program recomputes them.
 //!
 //! Threats:
 //! - a report that was edited (the signature covers every field);
 //! - a report that another host signed (its key is not the site's);
 //! - a report whose record was cut before it was signed (the days form a chain);
-//! - a report with wrong totals (they are computed again);
+//! - a report with wrong totals (they are recomputed);
 //! - a report about another site or license (both are compared with the license).
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub const SCHEMA: u32 = 1;
 /// The `type` of the report.
 const REPORT_TYPE: &str = "landfall.dev/usage-report/1";
 
-/// Prefix of the signed bytes, so that a signature of anything else is not valid for a report.
+/// Prefix of the signed bytes, so that no other signature is valid for a report.
 const CONTEXT: &str = "landfall.dev/usage-report/1\n";
 
 /// Maximum size of a report in bytes: ten years, with separate lines for each day.
@@ -176,7 +176,7 @@ impl UsageReport {
     }
 
     /// Returns an error unless the report's days continue those of an earlier report of the same site. The last day of
-    /// the earlier one was not over.
+    /// that report was still in progress.
     pub fn continues(&self, earlier: &Self) -> Result<(), UsageError> {
         if self.site != earlier.site {
             return Err(UsageError::Other { reason: format!("the earlier one is of the site {}", earlier.site) });

@@ -63,8 +63,8 @@ fn hours_become_days_with_peaks() {
     assert_eq!((kept("\"peaks\""), kept("\"counts\"")), (4, 8 * 24), "samples of the last eight days stay");
     assert_eq!(UsageLog::read(log.bytes().as_slice()), log);
     assert_eq!(UsageLog::newest_of(lines.as_bytes()).as_ref(), log.newest());
-    // A day's hash is the same whether it is kept as a day or as samples; so are those of all earlier days in a later
-    // report.
+    // A day has the same hash whether it is kept as a day or as samples, and earlier days keep their hashes in later
+    // reports.
     let later = log_of((0..24 * 20).map(|hour| if hour == 30 { 5 } else { 3 }));
     assert_eq!(later.days()[..11], days[..11]);
 }
@@ -92,7 +92,7 @@ fn clock_set_back_makes_no_sample() {
     }
     let days = log.days();
     assert_eq!((first_break(&days), days.len()), (None, 2), "the earlier date is a day of its own");
-    // A date years ahead, which a person then corrected, blocks no later sample.
+    // A date years ahead, which a user then corrected, blocks no later sample.
     assert!(log.add(sample_at(at(50_000), 3)) && log.add(sample_at(at(20), 3)) && log.add(sample_at(at(21), 3)));
 }
 
@@ -209,7 +209,7 @@ fn removed_days_are_found() {
     let kept: Vec<&str> = whole.lines().filter(|line| !line.contains("\"peaks\"")).collect();
     let bytes = kept.join("\n") + "\n";
     assert_eq!(first_break(&an_hour_later(bytes.as_bytes())), Some(day("2026-11-24")));
-    assert_eq!(first_break(&an_hour_later(b"")), None, "a record that is gone says nothing of itself: gaps show it");
+    assert_eq!(first_break(&an_hour_later(b"")), None, "only a gap shows a missing record");
 }
 
 struct Customer {
@@ -300,7 +300,7 @@ fn report_faults_have_own_codes() {
     let mut terms = Customer { terms: customer.terms.clone(), ..Customer::new() };
     terms.terms.entitlements.nodes = Some(2);
     terms.terms.site_key = Some(customer.vendor.key.public().id());
-    assert_eq!(terms.report_result(&customer.report(|_| {})), "LF4737", "the site says that it has other limits");
+    assert_eq!(terms.report_result(&customer.report(|_| {})), "LF4737", "the site claims other limits");
     assert_eq!(Customer::new().report_result(&customer.report(|_| {})), "LF4734", "another site's key");
     // Other people edit a signed report.
     let bytes = customer.report(|_| {});

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, Backups, Place, Repository, Retention};
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
@@ -12,7 +13,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::copy_place::{self, refuse_same_disk};
-use super::{BackupFolder, BackupSummary, exchange, unusable};
+use super::{BackupFolder, exchange, unusable};
+use crate::backups::summarize;
 use crate::configuration::BucketSettings;
 
 /// Folder or bucket that now has the proven backups.
@@ -57,7 +59,7 @@ impl Copies<'_> {
         let missing = missing(here, there, self.retention);
         let (mut added, mut failure) = (Vec::new(), None);
         for backup in &missing.full {
-            let summary = BackupSummary::from(backup);
+            let summary = summarize(backup);
             self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
             match source.copy_to(backup.id, &copies) {
                 Ok(()) => added.push(summary),
@@ -77,7 +79,7 @@ impl Copies<'_> {
         Ok(BackupCopies {
             repository: copies.folder().to_owned(),
             copied: added,
-            dropped: forgotten?.dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect(),
+            dropped: forgotten?.dropped.iter().filter(|dropped| dropped.is_full()).map(summarize).collect(),
             count: there.len(),
             newest: there.last().map(|backup| format!("{:.0}", backup.time)),
         })

@@ -4,40 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use landfall_documents::backups::CopyRecord;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::BackupCopies;
 
-/// Latest copy into a folder or bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CopyRecord {
-    /// Folder, or `s3:NAME` of a bucket.
-    pub folder: PathBuf,
-    /// Time of the latest attempt to make copies there, RFC 3339 in UTC; null before the first attempt.
-    #[serde(default)]
-    pub tried: Option<String>,
-    /// Read time of the newest copy's data, RFC 3339 in UTC; null if there is no copy.
-    #[serde(default)]
-    pub newest: Option<String>,
-    /// Reason why the latest attempt failed.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// True if a former key still opens the copies there, because of an exchange of keys. The next copy shuts it out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub former_key: bool,
-}
-
-impl CopyRecord {
-    fn unknown(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), tried: None, newest: None, reason: None, former_key: false }
-    }
+fn unknown_copy(folder: &Path) -> CopyRecord {
+    CopyRecord { folder: folder.to_owned(), tried: None, newest: None, reason: None, former_key: false }
 }
 
 /// Records of a site.
@@ -56,7 +33,7 @@ impl CopyRecords {
 
     /// Returns the records of these folders, in their order.
     pub(crate) fn of_folders(&self, folders: &[PathBuf]) -> Vec<CopyRecord> {
-        folders.iter().map(|folder| self.find(folder).cloned().unwrap_or_else(|| CopyRecord::unknown(folder))).collect()
+        folders.iter().map(|folder| self.find(folder).cloned().unwrap_or_else(|| unknown_copy(folder))).collect()
     }
 
     /// Records the outcome of an attempt.
@@ -80,7 +57,7 @@ impl CopyRecords {
 
     fn take(&mut self, folder: &Path) -> CopyRecord {
         let position = self.records.iter().position(|record| record.folder == folder);
-        position.map_or_else(|| CopyRecord::unknown(folder), |position| self.records.remove(position))
+        position.map_or_else(|| unknown_copy(folder), |position| self.records.remove(position))
     }
 
     /// Writes the records, without those of other folders. On the disk on return.

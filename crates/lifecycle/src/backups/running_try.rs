@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use landfall_agent::units::{BACKUP, systemctl};
+use landfall_documents::backups::{BackupFailure, BackupTry};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner, Subprocesses};
@@ -14,7 +15,6 @@ use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 
-use super::last_try::{BackupFailure, BackupTry};
 use crate::pins::JournalFolder;
 
 /// Kind of attempt.
@@ -93,7 +93,7 @@ fn interrupted_by(paths: &SitePaths, tried: TryKind, commands: &dyn CommandRunne
         "its process was killed"
     };
     let what = format!("it began then and did not end, because {why}");
-    let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.id.to_owned(), what };
+    let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.into(), what };
     Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None, mended: false })
 }
 
@@ -141,6 +141,7 @@ fn read(paths: &SitePaths, tried: TryKind) -> Option<Record> {
 
 #[cfg(test)]
 mod tests {
+    use crate::backups::last_try;
     use std::io;
 
     use landfall_host::command::{CommandOutput, HostCommand, Input};
@@ -181,10 +182,10 @@ mod tests {
         let (_root, paths) = site();
         let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
         let running = begin(&paths, TryKind::Backup);
-        assert_eq!((interrupted_try(&paths, TryKind::Backup), BackupTry::read(&paths)), (None, None));
+        assert_eq!((interrupted_try(&paths, TryKind::Backup), last_try::read_backup(&paths)), (None, None));
         drop(running);
         drop(lock);
-        assert_eq!((interrupted_try(&paths, TryKind::Backup), BackupTry::read(&paths)), (None, None));
+        assert_eq!((interrupted_try(&paths, TryKind::Backup), last_try::read_backup(&paths)), (None, None));
         assert!(!paths.backup_running().exists());
     }
 
@@ -192,21 +193,21 @@ mod tests {
     fn killed_try_is_found_until_next() {
         let (_root, paths) = site();
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-19T02:00:00Z")).unwrap();
+        last_try::note_backup(&paths, Ok::<(), &StepError>(()), at("2026-11-19T02:00:00Z")).unwrap();
         let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
         kill(begin(&paths, TryKind::Backup));
         drop(lock);
-        let found = BackupTry::read(&paths).unwrap();
+        let found = last_try::read_backup(&paths).unwrap();
         assert_eq!((found.at.as_str(), found.succeeded.as_deref()), (NOW, Some("2026-11-19T02:00:00Z")));
-        assert_eq!(found.failure.as_ref().unwrap().code, codes::BACKUP_INTERRUPTED.id);
+        assert_eq!(found.failure.as_ref().unwrap().code, codes::BACKUP_INTERRUPTED);
         assert_eq!(what(Some(found)).unwrap(), "it began then and did not end, because its process was killed");
-        assert_eq!(BackupTry::read_drill(&paths), None, "it was no drill");
+        assert_eq!(last_try::read_drill(&paths), None, "it was no drill");
         set_boot(&paths, "second");
-        assert!(what(BackupTry::read(&paths)).unwrap().ends_with("because the host restarted"));
+        assert!(what(last_try::read_backup(&paths)).unwrap().ends_with("because the host restarted"));
         let running = begin(&paths, TryKind::Backup);
-        BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-20T03:00:00Z")).unwrap();
+        last_try::note_backup(&paths, Ok::<(), &StepError>(()), at("2026-11-20T03:00:00Z")).unwrap();
         drop(running);
-        assert_eq!(BackupTry::read(&paths).unwrap().failure, None);
+        assert_eq!(last_try::read_backup(&paths).unwrap().failure, None);
     }
 
     /// A fake systemd that reports the service of backups as killed for memory with this process.
@@ -242,10 +243,10 @@ mod tests {
         record.pid = u32::MAX;
         durable::write_file(&paths.drill_running(), &serde_json::to_vec(&record).unwrap(), 0o600).unwrap();
         let lock = JournalFolder::at(paths.journal()).lock("upgrade").unwrap();
-        assert!(what(BackupTry::read_drill(&paths)).is_some());
+        assert!(what(last_try::read_drill(&paths)).is_some());
         drop(lock);
-        BackupTry::remove(&paths).unwrap();
-        assert_eq!(BackupTry::read_drill(&paths), None);
+        last_try::remove(&paths).unwrap();
+        assert_eq!(last_try::read_drill(&paths), None);
     }
 
     #[test]
@@ -253,17 +254,17 @@ mod tests {
         let (_root, paths) = site();
         kill(begin(&paths, TryKind::Drill));
         let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
-        BackupTry::note_drill(&paths, Err(&busy), NOW.parse().unwrap()).unwrap();
-        assert_eq!(what(BackupTry::read_drill(&paths)).as_deref(), Some("an upgrade runs"));
+        last_try::note_drill(&paths, Err(&busy), NOW.parse().unwrap()).unwrap();
+        assert_eq!(what(last_try::read_drill(&paths)).as_deref(), Some("an upgrade runs"));
         kill(begin(&paths, TryKind::Backup));
-        BackupTry::note_refusal(&paths, &busy, NOW.parse().unwrap()).unwrap();
-        assert!(what(BackupTry::read(&paths)).is_some(), "a refusal is no try");
+        last_try::note_refusal(&paths, &busy, NOW.parse().unwrap()).unwrap();
+        assert!(what(last_try::read_backup(&paths)).is_some(), "a refusal is no try");
     }
 
     #[test]
     fn damaged_record_is_ignored() {
         let (_root, paths) = site();
         durable::write_file(&paths.backup_running(), b"{", 0o600).unwrap();
-        assert_eq!(BackupTry::read(&paths), None);
+        assert_eq!(last_try::read_backup(&paths), None);
     }
 }

@@ -3,7 +3,7 @@
 //! about the license without a ledger.
 
 use jiff::{Timestamp, Unit};
-use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
+use landfall_audit::{AuditError, Checkpoint, CheckpointRequest, Ledger, SiteKey};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_engine::step::StepError;
 use landfall_error_codes::CodedError as _;
@@ -58,11 +58,11 @@ impl AuditRecord {
         mut self,
         files: &ConsoleFiles,
         site: &str,
-        wish: &CheckpointWish,
+        request: &CheckpointRequest,
         now: Timestamp,
     ) -> Result<Checkpoint, StepError> {
         let now = now.round(Unit::Millisecond).unwrap_or(now);
-        let signed = self.ledger.sign(&self.key, site, wish, now).map_err(audit_error)?;
+        let signed = self.ledger.sign(&self.key, site, request, now).map_err(audit_error)?;
         self.write(files)?;
         Ok(signed)
     }
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    fn wish(begin: Head, object: &str) -> CheckpointWish {
+    fn wish(begin: Head, object: &str) -> CheckpointRequest {
         let entry = Entry {
             action: "user.create".to_owned(),
             actor: "alice".to_owned(),
@@ -129,7 +129,7 @@ mod tests {
         };
         let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(begin));
         follower.extend(&text).unwrap();
-        CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None }
+        CheckpointRequest { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None }
     }
 
     /// Messages signed for software cannot be read as checkpoints, whose text begins with its context.
@@ -165,8 +165,8 @@ mod tests {
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         assert!(AuditRecord::read(&files).unwrap().is_none());
         let key = AuditRecord::ensure(&files).unwrap().public_key().clone();
-        let sign = |wish: &CheckpointWish| {
-            AuditRecord::ensure(&files).unwrap().sign(&files, "site", wish, Timestamp::UNIX_EPOCH)
+        let sign = |request: &CheckpointRequest| {
+            AuditRecord::ensure(&files).unwrap().sign(&files, "site", request, Timestamp::UNIX_EPOCH)
         };
         let first = sign(&wish(Head::EMPTY, "bob")).unwrap();
         let next = wish(first.head, "carol");

@@ -3,33 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use landfall_documents::warning::{AcceptedBy, AcceptedWarning};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 use landfall_suggestion::nearest;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::catalog;
-use super::finding::{AcceptedBy, Finding, Severity};
-
-/// Warning that a person accepted before an operation, as the operation's journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AcceptedWarning {
-    /// Name of the finding.
-    pub name: String,
-    /// Warning in a few words.
-    pub message: String,
-    /// Value measured at that time, with its unit.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub measured: String,
-    /// Value needed at that time, with its unit.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub threshold: String,
-    /// Place of the acceptance.
-    pub by: AcceptedBy,
-}
+use super::finding::{Finding, Severity};
 
 /// Marks the accepted warnings. Every name in `command_line` must be that of a finding; names in `site` may belong to
 /// findings of other times.

@@ -1,13 +1,15 @@
 //! Finding: one type for all, whether they block, warn or pass.
 
+use landfall_documents::warning::AcceptedBy;
 use landfall_error_codes::{Code, CodedError};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use landfall_engine::step::StepError;
+use landfall_host::facts::Topic;
 
 use super::catalog;
 use super::shell::quote;
-use landfall_engine::step::StepError;
-use landfall_host::facts::Topic;
 
 /// Severity of a finding. Blockers come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -21,26 +23,6 @@ pub enum Severity {
     Unknown,
     /// The finding was judged, and meets the requirement.
     Passed,
-}
-
-/// Place where a person has accepted a warning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum AcceptedBy {
-    /// `--accept` on the command line.
-    CommandLine,
-    /// `accept` in the site configuration.
-    SiteConfiguration,
-}
-
-impl AcceptedBy {
-    /// Returns the place as text for people.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::CommandLine => "on the command line",
-            Self::SiteConfiguration => "in the site configuration",
-        }
-    }
 }
 
 /// Finding of preflight.

@@ -7,8 +7,8 @@ mod shell;
 
 use landfall_error_codes::Code;
 
-pub use acceptance::{AcceptedWarning, accept, accepted_warnings, refuse_unknown};
-pub use finding::{AcceptedBy, Finding, Severity, sort};
+pub use acceptance::{accept, accepted_warnings, refuse_unknown};
+pub use finding::{Finding, Severity, sort};
 pub use shell::quote;
 
 /// Returns the name of the findings of a code, which is the same in all versions.

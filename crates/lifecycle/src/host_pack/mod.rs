@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::operation::Operation;
 use landfall_engine::journal::{self, OperationPins};
-use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId, Undo};
+use landfall_engine::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
 use landfall_engine::step::{Durable, Step, StepError};
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;

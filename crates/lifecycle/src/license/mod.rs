@@ -9,5 +9,4 @@ pub mod usage;
 pub(crate) use gate::{DatedStanding, GivenLicense, LicensedHost, LicensedRelease, Licensing, judge, needs};
 pub use record::LicenseRecord;
 pub(crate) use record::{SAVED, adopt, cluster_identifier, remember_cluster, remove, saved_documents, why};
-pub(crate) use report::identifier_texts;
-pub use report::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+pub(crate) use report::{date_note, identifier_texts, license_terms, terms_note, trusted_date};

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use landfall_backup::{Backup, Damage, OpenBackup, Place, Repository, RepositoryKey, StreamName};
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{cases, codes};
 use landfall_host::{files, mounts};
@@ -15,16 +16,18 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use landfall_engine::causes::with_causes;
+use landfall_engine::journal::Phase;
+
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use crate::backups::{BackupFolder, BackupSummary, MARKS, newest_proven, only_repository, unusable};
+use crate::backups::summarize;
+use crate::backups::{BackupFolder, MARKS, newest_proven, only_repository, unusable};
 use crate::configuration::{BucketSettings, SiteConfiguration};
 use crate::license;
 use crate::marks::Marks;
 use crate::pins::JournalFolder;
-use landfall_engine::causes::with_causes;
-use landfall_engine::journal::Phase;
 
 /// Folder of a repository until its copy is complete.
 const INCOMING: &str = "incoming";
@@ -85,8 +88,8 @@ impl Operations {
         durable::rename(&folder, &target)?;
         durable::write_file(&self.paths.backups_begun(), b"", 0o600)?;
         self.journals().remove(lock)?;
-        let backups = backups.iter().map(BackupSummary::from).collect();
-        Ok(AdoptedBackups { backups, used: used.into(), settings })
+        let backups = backups.iter().map(summarize).collect();
+        Ok(AdoptedBackups { backups, used: summarize(used), settings })
     }
 
     /// Fails if there is other data: a repository, the key of another one, or volumes. Leftovers of an interrupted

@@ -4,22 +4,19 @@
 //! A journal does not depend on the account. A file that is missing, torn or in another form is ignored, and no
 //! operation depends on one.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use landfall_documents::history::{Account, AccountKind, AskedBy};
 use landfall_host::files;
 use landfall_host::invoker::invoker;
 use landfall_media::durable::{self, DurableError};
 use landfall_release_document::is_invisible;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Operations;
 
 /// Environment variable in which the host API passes a console account to the process that begins a change.
 pub const ASKED_VARIABLE: &str = "LANDFALL_ASKED";
-/// Prefix of the console's names for programs with an API key: `key:ID of USER`. No user's name contains a colon.
-const KEY_PREFIX: &str = "key:";
 /// Number of operations whose files are kept, including the latest.
 const KEPT: u64 = 1000;
 /// Maximum size of a file in bytes. A larger one is ignored.
@@ -29,83 +26,22 @@ const NAME_BYTES: usize = 128;
 /// Suffix of the files' names.
 const SUFFIX: &str = ".json";
 
-/// Kind of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum AccountKind {
-    /// User of the console, in a browser.
-    User,
-    /// Program with an API key of the console.
-    Key,
-    /// User of the host, on its command line.
-    Host,
-    /// Kind of a newer version.
-    #[serde(other)]
-    Unknown,
+fn is_sound_account(account: &Account) -> bool {
+    let Account { name, .. } = account;
+    !name.is_empty() && name.len() <= NAME_BYTES && !name.chars().any(is_invisible)
 }
 
-/// Account of a person or a program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Account {
-    /// Kind of the account.
-    pub kind: AccountKind,
-    /// Name of the account; for an API key `key:ID of USER`.
-    pub name: String,
+/// Returns the value of [`ASKED_VARIABLE`] for these accounts.
+pub fn asked_variable(asked: &AskedBy) -> String {
+    serde_json::to_string(asked).unwrap_or_default()
 }
 
-impl fmt::Display for Account {
-    /// A user of the host may have the same name as one of the console.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = if self.kind == AccountKind::Host { " at the host" } else { "" };
-        write!(formatter, "{}{at}", self.name)
-    }
+fn of_variable(text: &str) -> Option<AskedBy> {
+    serde_json::from_str(text).ok().filter(is_sound)
 }
 
-impl Account {
-    fn of_console(name: &str) -> Self {
-        let kind = if name.starts_with(KEY_PREFIX) { AccountKind::Key } else { AccountKind::User };
-        Self { kind, name: name.to_owned() }
-    }
-
-    fn is_sound(&self) -> bool {
-        let Self { name, .. } = self;
-        !name.is_empty() && name.len() <= NAME_BYTES && !name.chars().any(is_invisible)
-    }
-}
-
-/// Accounts that requested and approved an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AskedBy {
-    /// Account that requested the operation.
-    pub by: Account,
-    /// Account that approved it; absent if the requester approved it, and on the command line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approved_by: Option<Account>,
-}
-
-impl AskedBy {
-    /// Returns the accounts of a console request: the sender, and the first approver if two people approve.
-    pub fn of_console(by: &str, first: Option<&str>) -> Self {
-        match first {
-            None => Self { by: Account::of_console(by), approved_by: None },
-            Some(first) => Self { by: Account::of_console(first), approved_by: Some(Account::of_console(by)) },
-        }
-    }
-
-    /// Returns the value of [`ASKED_VARIABLE`] for these accounts.
-    pub fn to_variable(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    fn of_variable(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().filter(Self::is_sound)
-    }
-
-    fn is_sound(&self) -> bool {
-        self.by.is_sound() && self.approved_by.as_ref().is_none_or(Account::is_sound)
-    }
+fn is_sound(asked: &AskedBy) -> bool {
+    is_sound_account(&asked.by) && asked.approved_by.as_ref().is_none_or(is_sound_account)
 }
 
 /// Content of a file.
@@ -126,10 +62,10 @@ impl Operations {
     /// command.
     pub(super) fn asker(&self) -> Option<AskedBy> {
         if let Ok(handed) = std::env::var(ASKED_VARIABLE) {
-            return AskedBy::of_variable(&handed);
+            return of_variable(&handed);
         }
         let host = |name| AskedBy { by: Account { kind: AccountKind::Host, name }, approved_by: None };
-        invoker(&self.paths).map(host).filter(AskedBy::is_sound)
+        invoker(&self.paths).map(host).filter(is_sound)
     }
 
     /// Returns the account that requested the operation of this number, if known.
@@ -137,7 +73,7 @@ impl Operations {
         let read = files::read_at_most(&path(&self.paths.activity(), operation), FILE_BYTES);
         let bytes = read.ok().filter(|bytes| bytes.len() as u64 <= FILE_BYTES)?;
         let noted: AskerRecord = serde_json::from_slice(&bytes).ok()?;
-        (noted.operation == operation && noted.asked.is_sound()).then_some(noted.asked)
+        (noted.operation == operation && is_sound(&noted.asked)).then_some(noted.asked)
     }
 
     /// Records the account that requested the operation of this number. On the disk on return. A failure is only
@@ -186,12 +122,12 @@ mod tests {
         assert_eq!(two.by, account(AccountKind::User, "ada"));
         assert_eq!(two.approved_by, Some(account(AccountKind::Key, "key:00ff of bob")));
         for asked in [alone, two] {
-            assert_eq!(AskedBy::of_variable(&asked.to_variable()), Some(asked));
+            assert_eq!(of_variable(&asked_variable(&asked)), Some(asked));
         }
         for odd in
             ["", "ada", "{}", r#"{"by":{"kind":"user","name":""}}"#, r#"{"by":{"kind":"user","name":"a\u001b[2J"}}"#]
         {
-            assert_eq!(AskedBy::of_variable(odd), None, "{odd}");
+            assert_eq!(of_variable(odd), None, "{odd}");
         }
     }
 

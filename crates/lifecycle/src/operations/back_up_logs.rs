@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use landfall_cluster::Cluster;
+use landfall_documents::backups::PointsInTime;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{CodedError, codes};
@@ -17,7 +18,8 @@ use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use crate::backups::{LogIndex, LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
+use crate::backups::points_in_time;
+use crate::backups::{LogIndex, LogRecords, Manifest, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 
 /// Free space in bytes that a log backup requires to begin.
@@ -70,17 +72,21 @@ impl Operations {
         Ok(SavedLogs { logs: saving.save(&repository)? })
     }
 
-    /// Returns the time spans of the installed version within which every point can be restored. Changes nothing.
+    /// Returns the time spans of the installed version within which every point can be restored: those of every version
+    /// if the journal is damaged, which a restore mends. Changes nothing.
     pub fn points_in_time(&self) -> Result<Vec<PointsInTime>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
         let chosen = repository.open_chosen(|known| {
             if known.logs.is_empty() {
-                return Ok::<_, OperationError>(Vec::new());
+                return Ok(Vec::new());
             }
-            let history = self.history()?;
-            let pins = history.last_committed().and_then(JournaledOperation::pins);
+            let history = self.history();
+            if let Err(error) = &history {
+                tracing::warn!(%error, "the installed version is not known; points in time are those of every version");
+            }
+            let pins = history.iter().find_map(|history| history.last_committed()?.pins());
             let own = known.full.iter().filter(|backup| pins.is_none_or(|pins| is_of(backup, pins)));
-            Ok(own.map(|backup| backup.id).collect())
+            Ok::<_, OperationError>(own.map(|backup| backup.id).collect())
         });
         let (known, opened) = chosen.map_err(unusable)??;
         let mut backups = Vec::new();
@@ -93,6 +99,6 @@ impl Operations {
             }
         }
         let logs = LogIndex::of(&known.logs).with_idle(LogRecords::of(&self.paths).idle());
-        Ok(PointsInTime::of(&backups, &logs))
+        Ok(points_in_time(&backups, &logs))
     }
 }

@@ -2,19 +2,21 @@
 
 use landfall_agent::units::{BACKUP_TIMER, LOG_BACKUP_TIMER, TimerState};
 use landfall_backup::Retention;
+use landfall_documents::backups::{BackupTry, BackupsStatus};
 use landfall_host::command::{CommandRunner, Subprocesses};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use landfall_cluster::Edits;
 
 use super::Operations;
 use super::backup::refuse_without_rules;
 use super::backup_times::next_of;
 use super::configure::PreparedConfigure;
 use super::error::Result;
-use super::secrets::SecretWish;
-use super::status::BackupsStatus;
-use crate::backups::{BackupTry, has_logs};
-use landfall_cluster::Edits;
+use super::secrets::SecretInput;
+use super::status::backups_status;
+use crate::backups::has_logs;
 
 /// Schedule and retention of backups. A drill proves each daily backup as soon as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -82,7 +84,7 @@ impl Operations {
             next: next_of(&timer),
             logs_active: logs.map(|logs| logs.is_active),
             keep: settings.retention().into(),
-            backups: BackupsStatus::of(&self.paths, &settings.copy_places()),
+            backups: backups_status(&self.paths, &settings.copy_places()),
             last_refusal: self.refused_backup(),
         })
     }
@@ -96,12 +98,13 @@ impl Operations {
     }
 
     fn at_backup_time(&self, time: &str) -> Result<PreparedConfigure<'_>> {
-        self.prepare_settings(Edits::Refuse, SecretWish::none(), |present, _| Ok(present.with_backup_time(time)?))
+        self.prepare_settings(Edits::Refuse, SecretInput::none(), |present, _| Ok(present.with_backup_time(time)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::backups::last_try;
     use landfall_engine::step::StepError;
     use landfall_error_codes::{CodedError, codes};
     use landfall_media::durable;
@@ -128,9 +131,9 @@ mod tests {
         assert_eq!(last.succeeded.as_deref(), Some("2026-11-26T03:16:00Z"));
         assert_eq!(schedule.last_refusal, None);
         let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
-        BackupTry::note_refusal(&fixture.operations.paths, &busy, "2026-11-26T09:00:00Z".parse().unwrap()).unwrap();
+        last_try::note_refusal(&fixture.operations.paths, &busy, "2026-11-26T09:00:00Z".parse().unwrap()).unwrap();
         let refused = fixture.operations.schedule_by(&Systemd).unwrap().last_refusal.unwrap();
-        assert_eq!(refused.failure.unwrap().code, codes::SITE_BUSY.id);
+        assert_eq!(refused.failure.unwrap().code, codes::SITE_BUSY);
     }
 
     #[test]
@@ -142,7 +145,7 @@ mod tests {
             .unwrap();
         let backups = fixture.operations.schedule_by(&Systemd).unwrap().backups.unwrap();
         let failure = backups.last_drill.and_then(|last| last.failure).unwrap();
-        assert_eq!(failure.code, codes::BACKUP_INTERRUPTED.id);
+        assert_eq!(failure.code, codes::BACKUP_INTERRUPTED);
     }
 
     #[test]

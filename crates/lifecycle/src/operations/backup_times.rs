@@ -2,34 +2,15 @@
 
 use landfall_agent::daily_backup;
 use landfall_agent::units::{BACKUP, BACKUP_TIMER, DRILL, FOLDER, LOG_BACKUP_TIMER, TimerState, UnitState, systemctl};
+use landfall_documents::backups::{BackupTimes, BackupTry};
 use landfall_host::command::{CommandRunner, HostCommand, Subprocesses};
 use landfall_host::files;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::Operations;
 use super::backup::{chosen_backup, refuse_without_rules};
 use super::error::Result;
-use crate::backups::BackupTry;
+use crate::backups::last_try;
 use crate::steps::agent::unit_files::BACKUP_LIMITS;
-
-/// Start times of automatic backups and drills.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BackupTimes {
-    /// Time of the daily backup and of the drill that proves it, in the machine's time zone: `01:30`.
-    pub daily: String,
-    /// True if the timer of the daily backup is active.
-    pub active: bool,
-    /// Start of the next daily backup, RFC 3339 in UTC; absent if the timer is not active.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// Maximum random delay of its start, in minutes.
-    pub delay_minutes: i64,
-    /// Interval of log backups in minutes; absent if no log is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_minutes: Option<u32>,
-}
 
 impl Operations {
     /// Returns the times of scheduled backups; `None` if nothing is backed up. Queries systemd, and changes nothing.
@@ -52,17 +33,17 @@ impl Operations {
 
     /// Returns the outcome of the latest attempt at a backup outside of an upgrade, if any.
     pub fn last_backup(&self) -> Option<BackupTry> {
-        BackupTry::read(&self.paths)
+        last_try::read_backup(&self.paths)
     }
 
     /// Returns the outcome of the latest drill that a person requested, if any.
     pub fn last_drill(&self) -> Option<BackupTry> {
-        BackupTry::read_drill(&self.paths)
+        last_try::read_drill(&self.paths)
     }
 
     /// Returns the latest backup that did not begin because another operation ran; `None` after a later attempt.
     pub fn refused_backup(&self) -> Option<BackupTry> {
-        BackupTry::read_refusal(&self.paths)
+        last_try::read_refusal(&self.paths)
     }
 
     /// Starts the unit of backups; false if it already runs. Its outcome is the latest attempt in the status, or
@@ -163,13 +144,13 @@ mod tests {
         assert_eq!(operations.last_drill(), None);
         let error = StepError::new(codes::BACKUP_STREAM, "postgres/database broke off");
         let now = "2026-11-20T08:00:00Z".parse().unwrap();
-        BackupTry::note_drill(&operations.paths, Err(&error), now).unwrap();
+        last_try::note_drill(&operations.paths, Err(&error), now).unwrap();
         let last = operations.last_drill().unwrap();
         assert_eq!(
             (last.at.as_str(), last.failure.unwrap().what.as_str()),
             ("2026-11-20T08:00:00Z", "postgres/database broke off")
         );
-        assert_eq!(BackupTry::read(&operations.paths), None, "it is no backup");
+        assert_eq!(last_try::read_backup(&operations.paths), None, "it is no backup");
     }
 
     #[test]

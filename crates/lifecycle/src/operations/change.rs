@@ -1,25 +1,26 @@
 //! The end of a change of a site, for settings and releases alike.
 
+use landfall_documents::failure::Failure;
+use landfall_documents::operation::Operation;
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_engine::engine::End;
-use landfall_engine::journal::RecordedError;
-use landfall_engine::plan::{Operation, Plan};
+use landfall_engine::plan::Plan;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::configure::ConfigureOutcome;
-use super::error::{FailedStep, OperationError, Result};
+use super::error::{OperationError, Result};
 use super::restore::RestoreOutcome;
 use super::running::RunningOperation;
 use super::upgrade::UpgradeOutcome;
 use crate::pins::Pins;
-use crate::replaced_data::ReplacedData;
 use crate::steps::action::Action;
 
 /// Details of an undone change.
 #[derive(Debug, Default)]
 pub(super) struct UndoDetails {
     /// Error that caused the undo.
-    pub(super) failure: Option<RecordedError>,
+    pub(super) failure: Option<Failure>,
     /// Data that the undo replaced in changed volumes.
     pub(super) replaced: Vec<ReplacedData>,
 }
@@ -67,7 +68,7 @@ impl ChangeOutcome {
                 Err(OperationError::ChangeUndone {
                     release: format!("{} {}", stays.0, stays.1),
                     replaced: undoing.replaced,
-                    source: undoing.failure.map(|error| Box::new(FailedStep::from(error))),
+                    source: undoing.failure.map(|error| Box::new(error)),
                 })
             }
             (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(UpgradeOutcome::of(pins, plan))),

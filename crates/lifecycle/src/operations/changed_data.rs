@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_cluster::{Cluster, Inventory, ObjectName, selector};
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -11,9 +12,7 @@ use landfall_release_document::{ComponentData, ComponentEntry, ReleaseDocument};
 use super::Operations;
 use super::backup::proven_of;
 use super::error::{OperationError, Result};
-use crate::backups::{
-    BackupSummary, LiveVolume, Manifest, SavedStream, new_token, stops_beside, unusable, with_others,
-};
+use crate::backups::{LiveVolume, Manifest, SavedStream, new_token, stops_beside, summarize, unusable, with_others};
 use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
@@ -169,7 +168,7 @@ impl Operations {
             refuse_shared(&streams)?;
             changed.insert(component.clone(), ChangedData::Restored(streams));
         }
-        Ok(PlannedData { token, changed, clients, webhooks, backup: Some((&backup).into()) })
+        Ok(PlannedData { token, changed, clients, webhooks, backup: Some(summarize(&backup)) })
     }
 
     /// Returns the running workloads of components that need a component with changed data, directly or through others.

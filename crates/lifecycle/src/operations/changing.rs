@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use landfall_cluster::{Cluster, ClusterError, EditableObject, Edits, FieldEdit, ObjectName};
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_engine::journal::{Event, JournalError, JournalErrorKind, JournalFile, Phase, UndoCause};
 use landfall_engine::plan::Plan;
 use landfall_engine::step::StepError;
@@ -23,7 +24,6 @@ use super::past::JournaledOperation;
 use super::unit::stop;
 use crate::pins::Pins;
 use crate::plan::upgrade::{ChangedObject, DocumentsOfBoth, WayOfChange, changed_objects};
-use crate::replaced_data::ReplacedData;
 use crate::site_secrets::{NewSecrets, SecretStore};
 use crate::steps::action::Action;
 

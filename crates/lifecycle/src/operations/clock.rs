@@ -1,7 +1,7 @@
 //! Check of the clock before an operation continues, because a power cut may have reset it.
 
 use jiff::Timestamp;
-use landfall_engine::plan::Operation;
+use landfall_documents::operation::Operation;
 use landfall_media::progress::Event;
 
 use super::error::{OperationError, Result};

@@ -13,7 +13,7 @@ use super::bundle::TrustedRelease;
 use super::change::ChangeOutcome;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
-use super::secrets::SecretWish;
+use super::secrets::SecretInput;
 use crate::configuration::{BackupSettings, ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::findings::{Finding, refuse_unknown};
 use crate::pins::Pins;
@@ -86,8 +86,8 @@ impl Operations {
         secrets: &BroughtSecrets,
         policy: Edits,
     ) -> Result<PreparedConfigure<'_>> {
-        let wish = SecretWish { brought: secrets, are_read: site.is_some() };
-        self.prepare_settings(policy, wish, |present, schema| match site {
+        let request = SecretInput { brought: secrets, are_read: site.is_some() };
+        self.prepare_settings(policy, request, |present, schema| match site {
             Some(site) => Ok(SiteConfiguration::read(site, schema)?),
             None => Ok(present.clone()),
         })
@@ -102,8 +102,8 @@ impl Operations {
         secrets: &BroughtSecrets,
         policy: Edits,
     ) -> Result<PreparedConfigure<'_>> {
-        let wish = SecretWish { brought: secrets, are_read: false };
-        let prepared = self.prepare_settings(policy, wish, |present, schema| {
+        let request = SecretInput { brought: secrets, are_read: false };
+        let prepared = self.prepare_settings(policy, request, |present, schema| {
             let valued = present.with_values(changed, "the changed settings", schema)?;
             match backup_time {
                 Some(time) => Ok(valued.with_backup_time(time)?),
@@ -123,7 +123,7 @@ impl Operations {
     pub(super) fn prepare_settings(
         &self,
         policy: Edits,
-        secrets: SecretWish<'_>,
+        secrets: SecretInput<'_>,
         wanted: impl FnOnce(&SiteConfiguration, &[u8]) -> Result<SiteConfiguration>,
     ) -> Result<PreparedConfigure<'_>> {
         let history = self.idle_history()?;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use landfall_agent::settings::AgentSettings;
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, ObjectName, Owner, RecentLines};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -138,10 +138,10 @@ impl Operations {
 
     /// Signs the end of the console's audit log, if its entries continue the last signed ones. On the disk on return.
     /// Two calls must not overlap.
-    pub fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint> {
+    pub fn sign_audit(&self, request: &CheckpointRequest) -> Result<Checkpoint> {
         let site = site_of(&self.paths)?;
         let record = self.ensure_audit_record()?;
-        Ok(record.sign(&ConsoleFiles::of(&self.paths), &site, wish, Timestamp::now())?)
+        Ok(record.sign(&ConsoleFiles::of(&self.paths), &site, request, Timestamp::now())?)
     }
 
     /// Applies the keys and the certificate of the console's pods, and reissues an invalid certificate.

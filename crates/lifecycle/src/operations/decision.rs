@@ -1,8 +1,8 @@
 //! Decision table of all verbs in each phase of a site. Pure.
 
-use super::status::SiteState;
+use landfall_documents::operation::Operation;
+use landfall_documents::status::SiteState;
 use landfall_engine::journal::Phase;
-use landfall_engine::plan::Operation;
 
 /// A person's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::failure::Failure;
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
+
+use landfall_engine::engine::EngineError;
+use landfall_engine::journal::JournalError;
+use landfall_engine::step::StepError;
 
 use super::changing::ObjectEdit;
 use super::error_codes::only_license;
 use crate::configuration::ConfigurationError;
 use crate::findings::Finding;
 use crate::marks::MarksError;
-use crate::replaced_data::ReplacedData;
-use landfall_engine::engine::EngineError;
-use landfall_engine::journal::{JournalError, RecordedError};
-use landfall_engine::step::StepError;
+use crate::replaced_data;
 
 /// A result of this module.
 pub type Result<T, E = OperationError> = std::result::Result<T, E>;
@@ -130,7 +133,7 @@ pub enum OperationError {
         /// The release.
         release: String,
         /// Underlying error.
-        source: Box<FailedStep>,
+        source: Box<Failure>,
     },
     /// A change was undone automatically.
     #[error("the change was undone: {} is as it was before{}", .release, replaced_data_text(.replaced))]
@@ -140,7 +143,7 @@ pub enum OperationError {
         /// Data that the undo replaced in changed volumes, and kept beside them.
         replaced: Vec<ReplacedData>,
         /// Underlying error.
-        source: Option<Box<FailedStep>>,
+        source: Option<Box<Failure>>,
     },
     /// An uninstall cannot keep data that an open change has moved.
     #[error("an open change has moved data that is to be kept: {}", .folders.join(", "))]
@@ -369,27 +372,9 @@ pub enum OperationError {
     },
 }
 
-/// The recorded error of a step.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} [{code}]{}{}", if causes.is_empty() { "" } else { ": " }, causes.join(": "))]
-pub struct FailedStep {
-    /// Its code.
-    pub code: String,
-    /// Description of the failure.
-    pub what: String,
-    /// Causes, outermost first.
-    pub causes: Vec<String>,
-}
-
-impl From<RecordedError> for FailedStep {
-    fn from(RecordedError { code, what, causes, .. }: RecordedError) -> Self {
-        Self { code, what, causes }
-    }
-}
-
 /// Lists the data that an undo kept, for the end of a message.
 fn replaced_data_text(replaced: &[ReplacedData]) -> String {
-    replaced.iter().fold(String::new(), |text, replaced| text + &format!("; {replaced}"))
+    replaced.iter().fold(String::new(), |text, replaced| text + "; " + &replaced_data::text(replaced))
 }
 
 fn instead(nearest: Option<&str>, known: &[String]) -> String {

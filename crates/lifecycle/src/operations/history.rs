@@ -5,21 +5,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::operation::Operation;
+use landfall_documents::warning::AcceptedWarning;
 use landfall_error_codes::{CodedError, codes};
+
+use landfall_engine::causes::with_causes;
+use landfall_engine::journal::{JournalFile, Phase, SiteLock, record};
+use landfall_engine::plan::{Plan, StepId};
+use landfall_host::step_times::{self, StepTime};
 
 use super::decision::Refusal;
 use super::error::{OperationError, Result};
 use super::folded::{Effect, FoldedOperations};
 use super::past::{JournaledOperation, release_of};
 use super::{Operations, engine_file};
-use crate::findings::AcceptedWarning;
 use crate::pins::{KeptRelease, PinnedTrust, Pins};
 use crate::plan::upgrade::StepTimes;
 use crate::steps::action::{Action, LastActions};
-use landfall_engine::causes::with_causes;
-use landfall_engine::journal::{JournalFile, Phase, SiteLock, record};
-use landfall_engine::plan::{Operation, Plan, StepId};
-use landfall_host::step_times::{self, StepTime};
 
 /// Number of releases that a site keeps: the installed one, and the one before it.
 const KEPT_RELEASES: usize = 2;

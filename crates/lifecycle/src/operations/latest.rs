@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landfall_engine::journal::{Phase, RecordedError, StepState, UndoCause};
-use landfall_engine::plan::Operation;
-use landfall_peer::{OperationFailure, OperationPage, OperationState};
+use landfall_documents::failure::{Failure, StepFailure};
+use landfall_documents::history::Account;
+use landfall_documents::operation::Operation;
+use landfall_engine::journal::{Phase, StepState, UndoCause};
+use landfall_peer::{OperationPage, OperationState};
 
 use super::Operations;
-use super::askers::Account;
 use super::console::is_outside;
 use super::error::Result;
 use super::past::JournaledOperation;
@@ -84,13 +85,13 @@ pub(super) fn cause_text(cause: &UndoCause) -> String {
 }
 
 /// Returns the decisive failure: a step that could not be undone, otherwise the first failed step.
-pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
-    let first = |failure: fn(&StepState) -> Option<&RecordedError>| {
+pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<StepFailure> {
+    let first = |failure: fn(&StepState) -> Option<&Failure>| {
         steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))
     };
     let found = first(|step| step.undo_failure.as_ref()).or_else(|| first(|step| step.failure.as_ref()));
-    let (index, RecordedError { code, what, causes, hint }) = found.map(|(index, error)| (index, error.clone()))?;
-    Some(OperationFailure { step: titles.get(index).cloned().unwrap_or_default(), code, what, causes, hint })
+    let (index, failure) = found?;
+    Some(StepFailure { step: titles.get(index).cloned().unwrap_or_default(), failure: failure.clone() })
 }
 
 #[cfg(test)]
@@ -101,8 +102,8 @@ mod tests {
 
     #[test]
     fn failed_undo_outranks_first_failure() {
-        let error = |what: &str| RecordedError {
-            code: "LF4015".to_owned(),
+        let error = |what: &str| Failure {
+            code: "LF4015".into(),
             what: what.to_owned(),
             causes: Vec::new(),
             hint: "look".to_owned(),
@@ -110,7 +111,8 @@ mod tests {
         let failed = Arc::new(StepState { failure: Some(error("one")), ..StepState::default() });
         let not_undone = Arc::new(StepState { undo_failure: Some(error("two")), ..StepState::default() });
         let titles = ["a".to_owned(), "b".to_owned()];
-        let found = |steps: &[Arc<StepState>]| failure_of(steps, &titles).map(|failure| (failure.step, failure.what));
+        let found =
+            |steps: &[Arc<StepState>]| failure_of(steps, &titles).map(|failure| (failure.step, failure.failure.what));
         let told = |step: &str, what: &str| Some((step.to_owned(), what.to_owned()));
         assert_eq!(found(&[]), None);
         assert_eq!(found(&[Arc::default(), failed.clone()]), told("b", "one"));

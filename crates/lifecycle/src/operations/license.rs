@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_bundle_spec::trust::Revocation;
 use landfall_cluster::Cluster;
+use landfall_documents::license::{LicenseReport, LicenseStatus, NeededEntitlement, TrustedDate};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::identifiers::host_identifiers;
@@ -21,9 +22,10 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use crate::license::usage;
 use crate::license::{
-    DatedStanding, GivenLicense, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
-    NeededEntitlement, TrustedDate, cluster_identifier, identifier_texts, judge, needs, why,
+    DatedStanding, GivenLicense, LicenseRecord, LicensedHost, Licensing, cluster_identifier, identifier_texts, judge,
+    needs, why,
 };
+use crate::license::{date_note, license_terms, terms_note, trusted_date};
 
 /// Time for which a license waits for the API server, whose answer only adds an identifier.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -116,12 +118,12 @@ impl Operations {
             notes.push(why(&error));
             None
         });
-        let terms = judged.as_ref().map(|(license, found)| LicenseTerms::of(license, &found.standing));
-        notes.extend(terms.as_ref().and_then(LicenseTerms::note));
+        let terms = judged.as_ref().map(|(license, found)| license_terms(license, &found.standing));
+        notes.extend(terms.as_ref().and_then(terms_note));
         let newest = usage::newest(&self.paths);
         notes.extend(terms.iter().zip(&newest).flat_map(|(terms, newest)| usage::notes(terms, newest)));
         let date = self.trusted_date(&mut notes);
-        notes.extend(date.as_ref().and_then(TrustedDate::note));
+        notes.extend(date.as_ref().and_then(date_note));
         let grants = |entitlement: &str| {
             judged.as_ref().is_some_and(|(held, found)| found.standing.permits() && held.grants(entitlement))
         };
@@ -136,7 +138,7 @@ impl Operations {
     fn trusted_date(&self, notes: &mut Vec<String>) -> Option<TrustedDate> {
         let clocks = machine_clocks(&self.paths);
         match site_time::read(&self.paths, &clocks) {
-            Ok(time) => time.map(|time| TrustedDate::of(&time, clocks.wall)),
+            Ok(time) => time.map(|time| trusted_date(&time, clocks.wall)),
             Err(error) => {
                 notes.push(why(&error));
                 None

@@ -82,11 +82,10 @@ use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 
 pub use adopt_backups::AdoptedBackups;
-pub use askers::{ASKED_VARIABLE, Account, AccountKind, AskedBy};
+pub use askers::{ASKED_VARIABLE, asked_variable};
 pub use back_up_logs::SavedLogs;
 pub use backup::{BackedUp, BackupCheckReport, DrillReports, RecoveryKey};
 pub use backup_schedule::{KeptBackups, ScheduledBackups};
-pub use backup_times::BackupTimes;
 pub use bundle::{TrustedRelease, open_trusted, open_verified};
 pub use carry::{CarriedOut, CheckedIncoming, IncomingFiles, IncomingVerdict, RefusedFile, TakenBundle, TakenIn};
 pub use change::ChangeOutcome;
@@ -109,45 +108,33 @@ pub use landfall_cluster::{Listener, LogItem, LogSelection, LogSource, PodContai
 pub use license::ConfirmedDate;
 pub use license_answer::JudgedLicense;
 pub use medium::FoundRelease;
-pub use past_operations::{OperationOutcome, PastOperation, PastOperations};
 pub use past_steps::{OperationDetails, PastStep};
 pub use planned::PlannedInstall;
 pub use preflight::{PreflightReport, PreflightRequest};
 pub use probe::{Absence, ProbeListener, ProbeOutcome, ProbeReport, ProbeRequest, ProbedNode};
 pub use prove::ProofReport;
-pub use releases::KeptReleaseStatus;
 pub use repair_backups::{ForgottenBackups, LostBackup, RepairedBackups};
 pub use replaced_data::RemovedReplacedData;
 pub use resources::{ComponentUse, NodeUse, SiteUse};
 pub use restore::{OverwrittenStream, PreparedRestore, RestoreOutcome, RestoreRequest, RestoredData};
 pub use resume::ResumeOutcome;
-pub use settings::{SecretSetting, SecretState, Setting, SiteSettings};
 pub use shown_logs::ShownLogs;
-pub use status::{
-    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
-    FirewallStatus, GpuHolder, GpuStatus, GpusStatus, MemoryStatus, ModelFigure, ModelStatus, NodeStatus,
-    OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses, ServiceStatus, SiteState, StatusReport,
-    StepReport, Verdict,
-};
+pub use status::ServiceStatus;
 pub use support::CollectedSupport;
 pub use trust::Trust;
-pub use uninstall::{DataWish, UninstallOutcome};
+pub use uninstall::{DataDisposal, UninstallOutcome};
 pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, UpgradeOutcome, UpgradeRequest};
 pub use upload::CheckedBundle;
 pub use verify_site::SiteVerification;
 
-pub use crate::backups::{
-    BackupCopies, BackupCut, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, CutStream, DrillReport,
-    DrilledStream, LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
-};
-pub use crate::license::usage::{LimitStatus, UsageStatus};
-pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+pub use crate::backups::{BackupCopies, CheckResult, DrillReport, DrilledStream, LogOutcome, SavedLog};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
 pub use crate::uploads::ArrivedBundle;
 
-use crate::pins::{JournalFolder, Pins};
 use landfall_host::paths::SitePaths;
+
+use crate::pins::{JournalFolder, Pins};
 
 /// Shared context of all operations.
 #[derive(Clone)]

@@ -4,12 +4,18 @@
 use landfall_media::durable;
 use landfall_media::progress::Event;
 
+use landfall_agent as node;
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::parts::short_id;
+use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
+use landfall_host::{files, mounts};
+
 use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::kept::KeptData;
 use super::{Operations, engine_file};
-use crate::backups::BackupTry;
 use crate::backups::cluster::remove_scratch;
+use crate::backups::last_try;
 use crate::console::ConsoleFiles;
 use crate::content::remove_others;
 use crate::license;
@@ -18,11 +24,6 @@ use crate::site_secrets::SecretStore;
 use crate::steps::etcd_snapshot;
 use crate::steps::stage::INSTALLER_NAME;
 use crate::uploads;
-use landfall_agent as node;
-use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::parts::short_id;
-use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
-use landfall_host::{files, mounts};
 
 impl Operations {
     /// Durably keeps the running program and the release's head. Returns the program's digest.
@@ -66,7 +67,7 @@ impl Operations {
         if !self.paths.backups().exists() {
             durable::remove_file(&self.paths.backups_begun())?;
         }
-        BackupTry::remove(&self.paths)?;
+        last_try::remove(&self.paths)?;
         engine_file::withdraw_command(&self.paths)?;
         Marks::remove(&self.paths)?;
         license::remove(&self.paths, keep_data)?;

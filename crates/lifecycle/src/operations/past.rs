@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use landfall_documents::newer;
+use landfall_documents::operation::Operation;
 use landfall_engine::journal::{Event, JournalFile, Phase, StepStatus};
-use landfall_engine::newer;
-use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId};
+use landfall_engine::plan::{Plan, PlannedStep, StepId};
 use serde_json::Value;
 
 use super::error::{OperationError, Result};

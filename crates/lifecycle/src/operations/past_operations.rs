@@ -1,15 +1,13 @@
 //! Past operations of a site for people: action, time, account and outcome of each. Everything except the account comes
 //! from journals.
 
+use landfall_documents::history::{OperationHistory, OperationOutcome, PastOperation};
+use landfall_documents::operation::Operation;
 use landfall_engine::journal::{JournalFile, Phase, StepState};
-use landfall_engine::plan::{Operation, Plan};
-use landfall_peer::OperationFailure;
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_engine::plan::Plan;
 use serde_json::Value;
 
 use super::Operations;
-use super::askers::AskedBy;
 use super::console::is_outside;
 use super::error::Result;
 use super::latest::{cause_text, failure_of};
@@ -17,70 +15,17 @@ use super::past::JournaledOperation;
 use super::status::is_stuck;
 use crate::pins::{Pins, State};
 
-/// Outcome of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OperationOutcome {
-    /// The operation is committed.
-    Committed,
-    /// The operation is undone: everything is as before.
-    Undone,
-    /// The operation can neither continue nor be undone without a person.
-    Stuck,
-    /// The operation runs, or was interrupted.
-    Open,
-    /// This version cannot read its journal.
-    Unreadable,
-}
-
-/// Operation, by its journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PastOperation {
-    /// Number of the operation; the install has the first one.
-    pub number: u64,
-    /// Operation: `install`, `configure`, `upgrade`, `rollback` or `restore`.
-    pub operation: String,
-    /// Name and version of the earlier release, if the operation changed it.
-    pub from: Option<String>,
-    /// Name and version of the release that was installed at its commit; null if its journal cannot be read.
-    pub to: Option<String>,
-    /// Outcome of the operation.
-    pub outcome: OperationOutcome,
-    /// Start time, RFC 3339 in UTC.
-    pub begun: Option<String>,
-    /// Time at which it was committed or undone, RFC 3339 in UTC.
-    pub ended: Option<String>,
-    /// Duration in seconds; null if the clock was set back during it.
-    pub seconds: Option<u64>,
-    /// Reason for its undo, if it was undone.
-    pub undone_because: Option<String>,
-    /// Failure of a step, if one failed.
-    pub failure: Option<OperationFailure>,
-    /// Account that requested it, if it is known.
-    pub asked: Option<AskedBy>,
-}
-
-/// The latest operations of a site.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastOperations {
-    /// The operations, newest first.
-    pub operations: Vec<PastOperation>,
-    /// Number of earlier operations.
-    pub earlier: usize,
-}
-
 impl Operations {
     /// Returns the latest operations of the site, at most `limit`. An unreadable journal hides no other. Changes
     /// nothing.
-    pub fn past_operations(&self, limit: usize) -> Result<PastOperations> {
+    pub fn past_operations(&self, limit: usize) -> Result<OperationHistory> {
         let files = self.journals().list()?;
         let earlier = files.len().saturating_sub(limit);
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
         let running = files.last().map(|file| file.number).filter(|_| running);
         let latest = files.into_iter().rev().take(limit);
         let operations = latest.map(|file| self.looked_up(&file, running == Some(file.number)));
-        Ok(PastOperations { operations: operations.collect(), earlier })
+        Ok(OperationHistory { operations: operations.collect(), earlier })
     }
 
     pub(super) fn looked_up(&self, file: &JournalFile, is_running: bool) -> PastOperation {
@@ -173,7 +118,9 @@ mod tests {
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
     use landfall_cluster::Edits;
-    use landfall_engine::journal::{RecordedError, StepStatus};
+    use landfall_documents::failure::Failure;
+    use landfall_documents::history::AskedBy;
+    use landfall_engine::journal::StepStatus;
     use landfall_media::durable;
 
     use super::*;
@@ -240,7 +187,7 @@ mod tests {
         let operations = &fixture.operations;
         operations.note_asker(1, Some(AskedBy::of_console("ada", None)));
         assert!(operations.paths.activity().exists());
-        operations.uninstall(&crate::operations::DataWish::Keep).unwrap();
+        operations.uninstall(&crate::operations::DataDisposal::Keep).unwrap();
         assert!(!operations.paths.activity().exists());
         assert!(operations.past_operations(10).unwrap().operations.is_empty());
     }
@@ -248,13 +195,13 @@ mod tests {
     #[test]
     fn empty_machine_has_no_operations() {
         let (_root, operations) = operations();
-        assert_eq!(operations.past_operations(10).unwrap(), PastOperations { operations: Vec::new(), earlier: 0 });
+        assert_eq!(operations.past_operations(10).unwrap(), OperationHistory { operations: Vec::new(), earlier: 0 });
     }
 
     #[test]
     fn failed_undo_is_stuck_unless_running() {
-        let error = RecordedError {
-            code: "LF4015".to_owned(),
+        let error = Failure {
+            code: "LF4015".into(),
             what: "cannot write a".to_owned(),
             causes: Vec::new(),
             hint: String::new(),

@@ -1,8 +1,9 @@
 //! Details of one operation of a site from its journal: each step with its times and outcome.
 
+use landfall_documents::failure::StepFailure;
+use landfall_documents::history::PastOperation;
 use landfall_engine::journal::{Entry, Event};
 use landfall_engine::plan::StepId;
-use landfall_peer::OperationFailure;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::Operations;
 use super::console::is_outside;
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use super::past_operations::{PastOperation, titles};
+use super::past_operations::titles;
 use crate::pins::Pins;
 
 /// Operation with its steps.
@@ -46,7 +47,7 @@ pub struct PastStep {
     /// End of its undo, RFC 3339 in UTC; null if it was not undone.
     pub undone: Option<String>,
     /// All failures, oldest first, including failures of its undo.
-    pub failures: Vec<OperationFailure>,
+    pub failures: Vec<StepFailure>,
     /// Object that blocked the step because Landfall does not own it.
     pub blocked: Option<String>,
 }
@@ -98,13 +99,7 @@ impl PastStep {
                 Event::Done { .. } => done = Some(*at),
                 Event::UndoDone { .. } => self.undone = Some(format!("{at:.0}")),
                 Event::Failed { error, .. } | Event::UndoFailed { error, .. } => {
-                    self.failures.push(OperationFailure {
-                        step: self.title.clone(),
-                        code: error.code.clone(),
-                        what: error.what.clone(),
-                        causes: error.causes.clone(),
-                        hint: error.hint.clone(),
-                    });
+                    self.failures.push(StepFailure { step: self.title.clone(), failure: error.clone() });
                 }
                 _ => {}
             }
@@ -119,7 +114,7 @@ impl PastStep {
 mod tests {
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
-    use landfall_engine::journal::RecordedError;
+    use landfall_documents::failure::Failure;
     use landfall_error_codes::{CodedError, codes};
     use serde_json::Value;
 
@@ -146,8 +141,8 @@ mod tests {
     #[test]
     fn step_failures_attempts_and_undo_are_counted() {
         let (id, other) = (StepId("stage".to_owned()), StepId("identity".to_owned()));
-        let error = RecordedError {
-            code: "LF4103".to_owned(),
+        let error = Failure {
+            code: "LF4103".into(),
             what: "tar failed".to_owned(),
             causes: Vec::new(),
             hint: "look".to_owned(),

@@ -4,7 +4,11 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use landfall_bundle_spec::head::Contents;
+use landfall_documents::warning::AcceptedWarning;
 use landfall_release_document::{DataRoom, ReleaseDocument};
+
+use landfall_engine::plan::Plan;
+use landfall_host::facts::Facts;
 
 use super::bundle::TrustedRelease;
 use super::configure::fitted_to;
@@ -12,15 +16,13 @@ use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::findings::{self, AcceptedWarning, Finding, Severity, accepted_warnings, refuse_unknown, sort};
+use crate::findings::{self, Finding, Severity, accepted_warnings, refuse_unknown, sort};
 use crate::license::Licensing;
 use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
 use crate::preflight::{Sizes, Subject, preflight};
 use crate::site_secrets::{BroughtSecrets, GivenSecrets, NewSecrets, SecretInputs};
 use crate::steps::action::Action;
-use landfall_engine::plan::Plan;
-use landfall_host::facts::Facts;
 
 /// A planned install. It changes nothing and cannot be run.
 pub struct PlannedInstall {

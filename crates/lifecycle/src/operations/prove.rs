@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use landfall_cluster::Cluster;
+use landfall_documents::status::SiteState;
 use landfall_media::progress::Event;
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::Operations;
 use super::error::{OperationError, Result};
-use super::status::{SiteState, site_state};
+use super::status::site_state;
 use crate::proofs::{ProofResult, ProveError, Prover, choose_proofs, result, result_within};
 
 /// Time for which the API server is awaited before the first proof, and for each object afterwards.
@@ -88,7 +89,7 @@ impl Operations {
         match site_state(Some(past.position()), false) {
             SiteState::Installed => {}
             SiteState::Changing | SiteState::ChangeInterrupted => return Err(OperationError::ChangeOpen { release }),
-            SiteState::Absent => return Err(ProveError::NoSite.into()),
+            SiteState::Absent | SiteState::Unknown => return Err(ProveError::NoSite.into()),
             SiteState::Installing | SiteState::InstallInterrupted => {
                 return Err(OperationError::InstallOpen { release });
             }

@@ -1,32 +1,12 @@
 //! Releases that a site keeps: the installed one, and those to which it can roll back without media.
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_documents::releases::KeptReleaseStatus;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::pins::KeptRelease;
-
-/// Release that the site keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KeptReleaseStatus {
-    /// Name of the release.
-    pub name: String,
-    /// Version of the release.
-    pub version: String,
-    /// Counter of the release.
-    pub counter: u64,
-    /// ID of its bundle.
-    pub bundle: String,
-    /// True if it is the installed release.
-    pub installed: bool,
-    /// Vendor's release notes, as Markdown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notes: Option<String>,
-}
 
 impl Operations {
     /// Returns the kept releases, the installed one first; empty on a machine without a site. Changes nothing.

@@ -1,14 +1,16 @@
 //! Data that undone changes replaced by their copies: listed, and removed on a person's request.
 
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_error_codes::codes;
 use landfall_host::mounts;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use landfall_engine::step::StepError;
+
 use super::Operations;
 use super::error::Result;
-use crate::replaced_data::ReplacedData;
-use landfall_engine::step::StepError;
+use crate::replaced_data;
 
 /// Replaced data that was removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -21,7 +23,7 @@ pub struct RemovedReplacedData {
 impl Operations {
     /// Returns all replaced data of this site. Changes nothing.
     pub fn replaced_data(&self) -> Result<Vec<ReplacedData>> {
-        Ok(ReplacedData::all(&self.paths)?)
+        Ok(replaced_data::all(&self.paths)?)
     }
 
     /// Returns the replaced data of this name.

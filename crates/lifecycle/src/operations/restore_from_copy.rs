@@ -9,7 +9,8 @@ use super::Operations;
 use super::error::Result;
 use super::restore::RestoreRequest;
 use super::restore_choice::RestoreChoice;
-use crate::backups::{BackupFolder, BackupSummary, unusable};
+use crate::backups::summarize;
+use crate::backups::{BackupFolder, unusable};
 
 impl Operations {
     /// Copies the backup that a request chooses among the copies in this place, with its log backups, to the site's own
@@ -20,7 +21,7 @@ impl Operations {
         let pins = self.changeable(&history)?;
         let copies = self.copies(pins).open(place)?;
         let choice = RestoreChoice::of(&copies, Vec::new(), request, pins)?;
-        let backup = BackupSummary::from(&choice.backup);
+        let backup = summarize(&choice.backup);
         let text = format!("copying backup {} of {} from {}", backup.short_id(), backup.time, place.display());
         self.progress.event(Event::Note(text));
         let own = BackupFolder::of(&self.paths).open_or_create()?;

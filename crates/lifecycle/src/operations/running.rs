@@ -4,7 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use landfall_bundle_spec::parts::short_id;
+use landfall_documents::failure::Failure;
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_media::progress::Event as ProgressEvent;
+
+use landfall_engine::engine::{End, Engine};
+use landfall_engine::journal::{JournalFile, Phase, SiteLock};
+use landfall_engine::plan::Plan;
+use landfall_host::command::Subprocesses;
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
@@ -13,15 +20,11 @@ use super::trust::Trust;
 use super::{Operations, engine_file};
 use crate::marks::Marks;
 use crate::pins::{Event, Journal, KeptRelease, Pins, State};
-use crate::replaced_data::ReplacedData;
+use crate::replaced_data;
 use crate::site::{Site, SiteRelease, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
-use landfall_engine::engine::{End, Engine};
-use landfall_engine::journal::{JournalFile, Phase, RecordedError, SiteLock};
-use landfall_engine::plan::Plan;
-use landfall_host::command::Subprocesses;
 
 /// An operation that this process holds.
 pub(super) struct RunningOperation {
@@ -134,13 +137,13 @@ impl RunningOperation {
     }
 
     /// Returns the error of the step that caused the undo.
-    pub(super) fn failure(&self) -> Option<RecordedError> {
+    pub(super) fn failure(&self) -> Option<Failure> {
         self.journal.state().steps.iter().find_map(|step| step.failure.clone())
     }
 
     /// Returns the data that its undo replaced in changed volumes and set aside.
     pub(super) fn replaced_data(&self) -> Result<Vec<ReplacedData>> {
-        Ok(ReplacedData::of_plan(&self.site.paths, &self.plan)?)
+        Ok(replaced_data::of_plan(&self.site.paths, &self.plan)?)
     }
 
     /// Undoes every step that started, within the operation's scope. `owner` is the owner of kept data, if that is not

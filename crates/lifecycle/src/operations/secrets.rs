@@ -15,14 +15,14 @@ use crate::steps::site_secret::numbers;
 
 /// A change's treatment of secrets.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SecretWish<'a> {
+pub(super) struct SecretInput<'a> {
     /// Values that a person supplies.
     pub(super) brought: &'a BroughtSecrets,
     /// True if the files in the new settings are read.
     pub(super) are_read: bool,
 }
 
-impl SecretWish<'static> {
+impl SecretInput<'static> {
     /// Keeps every secret.
     pub(super) fn none() -> Self {
         Self { brought: &NO_SECRETS, are_read: false }
@@ -37,15 +37,15 @@ impl Operations {
         release: &ReleaseDocument,
         (before, after): (&SiteConfiguration, &SiteConfiguration),
         made: &LastActions,
-        wish: SecretWish<'_>,
+        request: SecretInput<'_>,
     ) -> Result<GivenSecrets> {
         let kept =
             KeptSecrets { store: SecretStore::of(&self.paths), numbers: numbers(made), sources: &before.secrets };
         let asked = SecretInputs {
             release,
             values: &after.values,
-            configured: wish.are_read.then_some(&after.secrets),
-            brought: wish.brought,
+            configured: request.are_read.then_some(&after.secrets),
+            brought: request.brought,
             kept: Some(kept),
             now: Timestamp::now(),
         };

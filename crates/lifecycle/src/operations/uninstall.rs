@@ -16,7 +16,7 @@ use landfall_media::durable;
 
 /// A person's choice for the volumes and generated secrets of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataWish {
+pub enum DataDisposal {
     /// Keeps them, so that an install can use them again.
     Keep,
     /// Deletes them.
@@ -44,10 +44,10 @@ pub struct UninstallOutcome {
 impl Operations {
     /// Removes everything that Landfall added, even after an interrupted install. Data is removed only if the request
     /// names the site. A rerun completes an interrupted uninstall.
-    pub fn uninstall(&self, data: &DataWish) -> Result<UninstallOutcome> {
+    pub fn uninstall(&self, data: &DataDisposal) -> Result<UninstallOutcome> {
         let keep_data = match data {
-            DataWish::Keep => true,
-            DataWish::Delete { confirmation } => {
+            DataDisposal::Keep => true,
+            DataDisposal::Delete { confirmation } => {
                 self.confirm(confirmation)?;
                 false
             }

@@ -5,7 +5,8 @@ use std::iter;
 
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_cluster::Cluster;
-use landfall_engine::plan::{Operation, Plan};
+use landfall_documents::operation::Operation;
+use landfall_engine::plan::Plan;
 use landfall_engine::step::StepError;
 use landfall_host::space::{self, Space};
 use landfall_release_document::{DataRoom, ReleaseDocument, Requirements};

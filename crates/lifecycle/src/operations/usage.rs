@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_cluster::Cluster;
+use landfall_documents::license::UsageStatus;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::site_time;
@@ -16,7 +17,8 @@ use super::Operations;
 use super::error::Result;
 use crate::console::{AuditRecord, ConsoleFiles};
 use crate::license::LicenseRecord;
-use crate::license::usage::{self, UsageStatus};
+use crate::license::usage;
+use crate::license::usage::usage_status;
 
 /// Time for which a measurement waits for the API server; the agent tries again.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(30);
@@ -74,7 +76,7 @@ impl Operations {
         notes.extend(usage::break_note(&log));
         let site_key = self.audit_record()?.map(|record| record.public_key().id().to_string());
         let newest = log.newest();
-        Ok(Some(UsageStatus::of(&license, periods(&log.days()), newest, site_key, notes)))
+        Ok(Some(usage_status(&license, periods(&log.days()), newest, site_key, notes)))
     }
 
     /// Returns the report of the site's usage, signed by the site's key, which is created if needed. Returns `None`

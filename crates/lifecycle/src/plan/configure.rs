@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_documents::operation::Operation;
 use landfall_error_codes::codes;
 use serde_json::Value;
+
+use landfall_engine::plan::{OnFailure, Plan, PlannedStep};
+use landfall_engine::step::StepError;
 
 use super::components::{ComponentInputs, component_steps};
 use super::install::backup_schedule;
@@ -12,8 +16,6 @@ use crate::steps::action::{Action, LastActions};
 use crate::steps::component::Component;
 use crate::steps::replace::Replace;
 use crate::steps::site_secret::SiteSecret;
-use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep};
-use landfall_engine::step::StepError;
 
 /// Changing field of an object.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

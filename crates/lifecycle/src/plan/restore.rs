@@ -6,13 +6,17 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use landfall_backup::Backup;
 use landfall_cluster::ObjectName;
+use landfall_documents::operation::Operation;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
+use landfall_engine::plan::{OnFailure, Plan, PlannedStep};
+
 use super::install::step;
+use crate::backups::SavedStream;
+use crate::backups::cut_of;
 use crate::backups::load::{log_bytes, size_bytes};
-use crate::backups::{BackupCut, SavedStream};
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
 use crate::steps::begin_logs::BeginLogs;
@@ -26,7 +30,6 @@ use crate::steps::set_aside::SetAside;
 use crate::steps::start::Start;
 use crate::steps::stop::Stop;
 use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
-use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep};
 
 /// Minimum bytes per second that a restore loads, for predictions.
 const LOADING_RATE: u64 = 20 << 20;
@@ -72,7 +75,7 @@ impl RestoredStream {
     /// Restores the data as of the cut of its backup, if it has one.
     #[must_use]
     pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream) -> Self {
-        let Some(to) = BackupCut::of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
+        let Some(to) = cut_of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
         self.stream.time = to.to_string();
         if saved.rule.log.is_some() {
             self.size_bytes += log_bytes(backup, saved).unwrap_or(0);

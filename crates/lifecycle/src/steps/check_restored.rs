@@ -6,13 +6,15 @@ use landfall_media::progress::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use landfall_engine::step::{ObservedState, Step, StepError};
+
 use super::load::BackupStream;
 use crate::backups::check::{CheckSubject, check};
+use crate::backups::cut_of;
 use crate::backups::load::size_bytes;
-use crate::backups::{BackupCut, SavedStream, counts};
+use crate::backups::{SavedStream, counts};
 use crate::pods::ready_container;
 use crate::site::Site;
-use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +27,7 @@ pub struct CheckRestored {
 impl CheckRestored {
     /// Returns true if the data is as of the cut of its backup: by its log, or because its writers were held.
     fn is_at_the_cut(&self, backup: &OpenBackup, saved: &SavedStream) -> bool {
-        let cut = BackupCut::of(backup.backup()).and_then(|cut| cut.time_of(&saved.name()));
+        let cut = cut_of(backup.backup()).and_then(|cut| cut.time_of(&saved.name()));
         let Some(cut) = cut else { return false };
         match &self.stream.recovery {
             Some(recovery) => recovery.to == cut,

@@ -34,7 +34,7 @@ const FOLDERS: [&str; 9] = [
     "fish/vendor_completions.d",
     "doc",
 ];
-/// Folder that only Landfall uses.
+/// Folder that only Landfall uses: the handbook, with folders in it.
 const OWN_FOLDER: &str = "doc/landfall";
 
 /// Parameters of the step: none. Every `landfall` has help.
@@ -93,14 +93,25 @@ fn placement_error(path: &Path) -> StepError {
 /// Returns the files in the known folders below `root`, by their relative paths.
 fn files_below(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>, StepError> {
     let mut found = BTreeMap::new();
-    for folder in FOLDERS.iter().chain(&[OWN_FOLDER]) {
-        let Ok(entries) = fs_err::read_dir(root.join(folder)) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
-            let name = path.file_name().unwrap_or_default();
-            found.insert(Path::new(folder).join(name), files::read(&path)?.unwrap_or_default());
+    let mut open: Vec<PathBuf> = FOLDERS.iter().chain(&[OWN_FOLDER]).map(PathBuf::from).collect();
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs_err::read_dir(root.join(&folder)) else { continue };
+        for entry in entries.flatten() {
+            let (path, name) = (entry.path(), folder.join(entry.file_name()));
+            if path.is_file() {
+                found.insert(name, files::read(&path)?.unwrap_or_default());
+            } else if folder.starts_with(OWN_FOLDER) && path.is_dir() {
+                open.push(name);
+            }
         }
     }
     Ok(found)
+}
+
+/// Returns the folders of these files that only Landfall uses, nested ones first.
+fn own_folders<'a>(files: impl Iterator<Item = &'a PathBuf>) -> impl Iterator<Item = PathBuf> {
+    let folders = files.flat_map(|file| file.ancestors().skip(1)).filter(|folder| folder.starts_with(OWN_FOLDER));
+    folders.map(Path::to_owned).collect::<BTreeSet<_>>().into_iter().rev()
 }
 
 impl HelpFiles {
@@ -125,6 +136,9 @@ impl HelpFiles {
                 None => durable::remove_file(&share.join(file))?,
             }
         }
+        for folder in own_folders(placed.files.iter().filter(|file| !wanted.contains_key(*file))) {
+            files::remove_folder_if_empty(&share.join(folder))?;
+        }
         durable::remove_tree(&folder)?;
         placed.files.retain(|file| wanted.contains_key(file));
         HelpRecord { bundle: site.bundle.clone(), ..placed }.write(site)
@@ -134,6 +148,9 @@ impl HelpFiles {
         let placed = HelpRecord::read(site)?;
         let own = placed.files.iter().map(|file| OwnFile::new(share.join(file), Vec::new(), 0o644));
         files::remove(&own.collect::<Vec<_>>())?;
+        for folder in own_folders(placed.files.iter()).filter(|folder| folder != Path::new(OWN_FOLDER)) {
+            files::remove_folder_if_empty(&share.join(folder))?;
+        }
         // Nested folders come first.
         let all = ["", OWN_FOLDER].into_iter().chain(FOLDERS).collect::<BTreeSet<_>>();
         for folder in all.into_iter().rev().filter(|folder| !before.folders.contains(Path::new(folder))) {

@@ -10,10 +10,11 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use landfall_engine::step::{ObservedState, Step, StepError};
+
 use super::aside::{AsideData, Reason};
 use super::stop::Stop;
 use crate::site::Site;
-use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Prefix of the names of unfinished copies.
 pub(crate) const UNFINISHED_COPY: &str = "unfinished-copy.";
@@ -102,7 +103,7 @@ mod tests {
     use landfall_media::power::{Fate, Recording};
 
     use super::*;
-    use crate::replaced_data::ReplacedData;
+    use crate::replaced_data;
     use crate::steps::begin_use::{BeginUse, note_of};
     use crate::steps::remove_aside::RemoveAside;
     use crate::steps::tests::site;
@@ -134,7 +135,7 @@ mod tests {
         durable::write_file(&volume.join("base/rows"), b"more rows", 0o640).unwrap();
         step().aside_data().put_back(&site.paths).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
-        let kept = ReplacedData::all(&site.paths).unwrap();
+        let kept = replaced_data::all(&site.paths).unwrap();
         assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
         assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
         assert!(step().aside_data().has_replaced(&kept[0].name) && !other.aside_data().has_replaced(&kept[0].name));
@@ -158,7 +159,7 @@ mod tests {
             step().undo(&mut site, &Value::Null).unwrap();
             assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"rows");
             assert!(!copy.exists() && !KeepCopy::path(&site, &step().unfinished_name()).exists());
-            assert_eq!(ReplacedData::all(&site.paths).unwrap(), []);
+            assert_eq!(replaced_data::all(&site.paths).unwrap(), []);
         }
 
         step().act(&mut site, &Value::Null).unwrap();
@@ -194,7 +195,7 @@ mod tests {
         durable::rename(&volume, &kept).unwrap();
         write(&volume, b"again");
         step().aside_data().put_back(&site.paths).unwrap();
-        let found: Vec<Vec<u8>> = ReplacedData::all(&site.paths)
+        let found: Vec<Vec<u8>> = replaced_data::all(&site.paths)
             .unwrap()
             .iter()
             .map(|kept| fs_err::read(kept.path.join("rows")).unwrap())
@@ -202,7 +203,7 @@ mod tests {
         assert_eq!(found, [b"again".to_vec(), b"after".to_vec()]);
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before");
         assert!(
-            ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().aside_data().has_replaced(&kept.name))
+            replaced_data::all(&site.paths).unwrap().iter().all(|kept| step().aside_data().has_replaced(&kept.name))
         );
     }
 
@@ -228,7 +229,7 @@ mod tests {
             back();
             let what = format!("{} acts, {:?}", left.edge, left.fate);
             assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before", "{what}");
-            let kept = ReplacedData::all(&site.paths).unwrap();
+            let kept = replaced_data::all(&site.paths).unwrap();
             assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), [replaced], "{what}");
             assert_eq!(fs_err::read(kept[0].path.join("rows")).unwrap(), b"after", "{what}");
             assert!(!copy.exists() && !note.exists(), "{what}");

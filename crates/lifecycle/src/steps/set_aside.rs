@@ -11,12 +11,13 @@ use rustix::fs::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use landfall_engine::step::{ObservedState, Step, StepError};
+
 use super::aside::{AsideData, Reason};
 use super::begin_use::note_use;
 use super::stop::Stop;
 use crate::backups::LiveVolume;
 use crate::site::Site;
-use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Default mode of a volume's folder, equal to the provisioner's, if there is no folder to take it from.
 const VOLUME_MODE: u32 = 0o777;
@@ -132,7 +133,7 @@ mod tests {
     use landfall_media::power::{Fate, Recording};
 
     use super::*;
-    use crate::replaced_data::ReplacedData;
+    use crate::replaced_data;
     use crate::steps::begin_use::{BeginUse, note_of};
     use crate::steps::remove_aside::RemoveAside;
     use crate::steps::tests::site;
@@ -182,7 +183,7 @@ mod tests {
             cut(&site);
             undo(&site);
             assert!(is_as_before(&site), "cut {index}");
-            assert_eq!(ReplacedData::all(&site.paths).unwrap(), [], "cut {index}: nothing ran on what was loaded");
+            assert_eq!(replaced_data::all(&site.paths).unwrap(), [], "cut {index}: nothing ran on what was loaded");
             assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770, "cut {index}");
         }
     }
@@ -197,7 +198,7 @@ mod tests {
     }
 
     fn replaced_rows(site: &Site) -> Vec<(String, Vec<u8>)> {
-        let all = ReplacedData::all(&site.paths).unwrap().into_iter();
+        let all = replaced_data::all(&site.paths).unwrap().into_iter();
         all.map(|kept| (kept.name, fs_err::read(kept.path.join("rows")).unwrap())).collect()
     }
 

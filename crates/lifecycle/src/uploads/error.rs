@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use landfall_documents::failure::FailureCode;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Code, CodedError, codes};
 use landfall_media::MediaError;
@@ -112,7 +113,7 @@ impl UploadError {
             status,
             title: self.to_string(),
             detail: std::error::Error::source(self).map(ToString::to_string),
-            code: Some(code.id.to_owned()),
+            code: Some(code.into()),
             hint: Some(self.hint().unwrap_or_else(|| code.fix.to_owned())),
         }
     }
@@ -141,6 +142,5 @@ impl CodedError for UploadError {
 
 /// Returns the registry's entry for another process's problem.
 fn registered_code(problem: &Problem) -> Code {
-    let found = codes::ALL.iter().find(|code| problem.code.as_deref() == Some(code.id));
-    found.copied().unwrap_or(codes::CHANGE_QUESTION)
+    problem.code.as_ref().and_then(FailureCode::known).unwrap_or(codes::CHANGE_QUESTION)
 }

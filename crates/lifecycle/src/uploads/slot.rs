@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_host::paths::SitePaths;
 use landfall_host::space::{FreeSpace, Space};
 use landfall_media::growing::GrowingFile;
-use landfall_peer::{RefusedUpload, Upload, UploadWish, UploadsPage};
+use landfall_peer::{RefusedUpload, Upload, UploadRequest, UploadsPage};
 
 use super::error::{Result, UploadError};
 use super::folder::{UploadFolder, UploadRecord};
@@ -84,7 +84,7 @@ impl<J: UploadJudge> UploadSlot<J> {
     }
 
     /// Begins an upload. Fails if there is another one or too little space. A repeated request does not begin it again.
-    pub fn begin(&self, wish: &UploadWish) -> Result<Upload, UploadError> {
+    pub fn begin(&self, wish: &UploadRequest) -> Result<Upload, UploadError> {
         let mut file = self.turn();
         if let Some(current) = &self.state().current {
             let record = &current.record;

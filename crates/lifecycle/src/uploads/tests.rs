@@ -9,7 +9,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_host::paths::SitePaths;
 use landfall_media::power::{Fate, Recording};
 use landfall_media::{durable, mounted};
-use landfall_peer::{Problem, Requester, Upload, UploadWish};
+use landfall_peer::{Problem, Requester, Upload, UploadRequest};
 
 use super::*;
 
@@ -38,7 +38,7 @@ impl Default for JudgeState {
 const BUNDLE: Sha256 = Sha256([7; 32]);
 
 fn problem(status: u16, code: &str) -> Problem {
-    let (title, code) = ("the bundle is refused".to_owned(), Some(code.to_owned()));
+    let (title, code) = ("the bundle is refused".to_owned(), Some(code.into()));
     Problem { status, title, detail: None, code, hint: None }
 }
 
@@ -110,15 +110,15 @@ impl Place {
 
 fn status_and_code(error: &UploadError) -> (u16, String) {
     let problem = error.problem();
-    (problem.status, problem.code.unwrap())
+    (problem.status, problem.code.unwrap().to_string())
 }
 
 const ID: &str = "0123abcd";
 
-fn wish(request: &str, size_bytes: u64) -> UploadWish {
+fn wish(request: &str, size_bytes: u64) -> UploadRequest {
     let (by, correlation) = ("ada".to_owned(), "c".to_owned());
     let asking = Requester { request: request.to_owned(), by, correlation, first: None };
-    UploadWish { asking, name: "../../etc/shadow".to_owned(), size_bytes }
+    UploadRequest { asking, name: "../../etc/shadow".to_owned(), size_bytes }
 }
 
 #[test]

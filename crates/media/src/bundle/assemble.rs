@@ -1,7 +1,7 @@
 //! Assembly of the parts of a bundle whose payload is verified. File contents decide which file holds which bytes.
 //!
 //! A file that has the name of a part but other contents is refused, not worked around: the sticks were mixed up, and
-//! the person should know. A file with any other name is used if it holds the bytes that come next.
+//! the user should know. A file with any other name is used if it holds the bytes that come next.
 
 use std::path::{Path, PathBuf};
 
@@ -90,8 +90,8 @@ impl UnverifiedBundle {
         stem.map_or_else(|| format!("part {}", parts.len() + 1), |stem| stem.file(kind))
     }
 
-    /// Returns the number of bytes that a truncated file lacks: up to the end of the bundle for a single file, and at
-    /// least up to the next end of a chunk for a part.
+    /// Returns the number of bytes that a truncated file lacks. A single file lacks those up to the end of the bundle;
+    /// a part lacks at least those up to the next end of a chunk.
     fn missing_bytes(&self, payload: &Payload, last: &Part, end: u64) -> u64 {
         let total = payload.layout().total_bytes();
         if kind(&last.path) == Some(FileKind::Whole) || self.candidates.len() == 1 {

@@ -1,4 +1,4 @@
-//! Search for a bundle: from the path that a person gives (a file, a part, a folder, or the head) to the bundle's head
+//! Search for a bundle: from the path that a user gives (a file, a part, a folder, or the head) to the bundle's head
 //! and the files that may be parts.
 
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl UnverifiedBundle {
         &self.folder
     }
 
-    /// Reads a small file beside the bundle, without checking its contents. Reads at most `limit_bytes` plus one, so
+    /// Reads a small file next to the bundle, without checking its contents. Reads at most `limit_bytes` plus one, so
     /// that the caller notices a longer file. Returns `None` if there is no such file; a link is not followed.
     pub fn read_beside(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>> {
         let path = self.folder.join(name);
@@ -80,15 +80,15 @@ impl UnverifiedBundle {
 }
 
 /// Finds a bundle by its single file, one of its parts, its `.head`, or the folder that holds it. Foreign files and
-/// non-regular files beside it are ignored. Only the path itself may be a symbolic link, because a person named it.
+/// non-regular files next to it are ignored. Only the path itself may be a symbolic link, because a user named it.
 pub fn locate(path: &Path) -> Result<UnverifiedBundle> {
     locate_counted(path, &Counters::new())
 }
 
-/// Like [`locate`], but `counters` counts the bytes that the search and later the head's reader take from the media.
+/// Like [`locate`], but `counters` counts the bytes that the search, and later the head's reader, read from the media.
 pub fn locate_counted(path: &Path, counters: &Counters) -> Result<UnverifiedBundle> {
     let metadata = match std::fs::metadata(path) {
-        // A wrong path is the person's mistake; any other error may be the media's fault.
+        // A wrong path is the user's mistake; any other error may be the media's fault.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
         metadata => metadata.at("open", path)?,
     };
@@ -160,7 +160,7 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     })
 }
 
-/// Handles a folder in which no file begins as a bundle: looks for a bundle by file name.
+/// Handles a folder in which no file begins like a bundle: looks for a bundle by file name.
 fn without_beginning(folder: &Path, files: &[PathBuf], counters: &Counters) -> Result<UnverifiedBundle> {
     let named = |wanted: fn(&FileKind) -> bool| {
         files.iter().find(|file| parse_name(file).is_some_and(|(_, kind)| wanted(&kind)))
@@ -202,8 +202,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Returns the digest of the bytes that identify a bundle, or `None` for a file that does not begin as one. The digest
-/// serves only to group files; it is not trusted. For a file that is not a bundle, only the first block is read.
+/// Returns the digest of the bytes that identify a bundle, or `None` for a file that does not begin like one. The
+/// digest serves only to group files; it is not trusted. For a file that is not a bundle, only the first block is read.
 fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;

@@ -50,7 +50,7 @@ pub struct BundleMedia {
     role: Role,
 }
 
-/// The purpose of reading the media. It decides which counter counts, and whether the page cache may answer for the
+/// The purpose of reading the media. It determines which counter counts, and whether the page cache may answer for the
 /// disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -71,8 +71,8 @@ impl BundleMedia {
         Ok(Self { payload, contents, parts, counters, role: Role::ReadBack })
     }
 
-    /// The arrived part of a bundle, or of its delta, that arrives as one file of `announced_bytes` bytes. Only the
-    /// arrived bytes can be read.
+    /// The part of a bundle, or of its delta, that has arrived so far, as one file that will have `announced_bytes`
+    /// bytes. Only the arrived bytes can be read.
     pub(crate) fn arriving(payload: Payload, path: &Path, announced_bytes: u64) -> Result<Self> {
         let files = [open_part(path, 0)?];
         let contents = if announced_bytes == payload.layout().total_bytes() {

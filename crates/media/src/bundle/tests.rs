@@ -25,7 +25,7 @@ fn refusal(fixture: &Fixture, path: &Path) -> (&'static str, String) {
     (error.code().id, error.to_string())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test mixes up files as a person would")]
+#[expect(clippy::disallowed_methods, reason = "a test mixes up files as a user would")]
 fn rename(from: &Path, to: &Path) {
     std::fs::rename(from, to).unwrap();
 }
@@ -301,7 +301,7 @@ fn special_files_are_skipped() {
     std::fs::remove_file(&parts[1]).unwrap();
     rename(&outside, &parts[1]);
     verify(&fixture.find(&stick).unwrap(), "verifying", &SilentProgress).unwrap();
-    // The path that a person gives may be a link.
+    // The path that a user gives may be a link.
     let link = fixture.folder.path().join("link");
     std::os::unix::fs::symlink(&parts[0], &link).unwrap();
     verify(&fixture.find(&link).unwrap(), "verifying", &SilentProgress).unwrap();
@@ -354,7 +354,7 @@ mod any_change {
         prop::collection::vec(change, 1..4)
     }
 
-    /// Returns true if the path leads to a bundle of which every byte is verified.
+    /// Returns true if the path leads to a bundle whose every byte is verified.
     fn is_accepted(stick: &Path, fixture: &Fixture) -> bool {
         let Ok(located) = locate(stick) else { return false };
         let Ok(head) = located.head() else { return false };

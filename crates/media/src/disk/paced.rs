@@ -1,6 +1,6 @@
 //! A file that is written sequentially in the background, with a bounded number of unsynced bytes.
 //!
-//! Otherwise the kernel would accept gigabytes at memory speed and lose them all in a power cut, or keep a person
+//! Otherwise, the kernel would accept gigabytes at memory speed and lose them all in a power cut, or keep a user
 //! waiting at "100 %". A thread writes block by block while the caller prepares the next block, and syncs every few MiB
 //! before it continues. So the file never has more than [`UNSYNCED_BYTES`] that are not on the disk.
 
@@ -35,7 +35,7 @@ pub(crate) struct PacedFile<F: DurableFile = DiskFile> {
     file: Arc<F>,
     path: PathBuf,
     counters: Counters,
-    /// Bytes accepted from the caller, in the file or about to be.
+    /// Bytes accepted from the caller, already in the file or about to be.
     written: u64,
     /// The last accepted bytes, not yet handed to the writer.
     block: AlignedBuffer,

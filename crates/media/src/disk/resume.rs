@@ -17,7 +17,7 @@ use crate::durable::SyncFailed;
 /// Makes the kernel write the cached bytes of an unfinished file, so that reading the disk shows them.
 ///
 /// The reported failure may be an old one: the kernel reports each failure once to every open file, even if it no
-/// longer matters. So only a second failure in a row means that the disk fails now.
+/// longer matters. So only a second failure in a row means that the disk is failing now.
 pub(crate) fn write_back(file: &File, path: &Path) -> Result<(), SyncFailed> {
     let synced = file.sync_all().or_else(|_| file.sync_all());
     synced.map_err(|source| SyncFailed { path: path.to_owned(), source })

@@ -5,7 +5,7 @@
 //!
 //! Rules that make a power cut harmless:
 //! - a file appears under its name complete or not at all: temporary sibling, write, fsync, rename, fsync folder;
-//! - temporary siblings have a name derived from the file's, so that the rerun after a crash replaces a leftover, and
+//! - temporary siblings have a name derived from the file's, so that a rerun after a crash replaces a leftover, and
 //!   [`remove_leftovers`] finds the rest;
 //! - a failed fsync is [`SyncFailed`]: the kernel may have dropped the data and will report success next time, so it is
 //!   fatal and never retried.
@@ -172,7 +172,8 @@ impl<T> PathContext<T> for io::Result<T> {
 
 /// Writes a file with exactly these bytes and permission bits. Replaces an existing file. The folder must exist.
 ///
-/// On return, content, mode and name are on the disk. Safe to call for one path from several threads and processes.
+/// On return, content, mode and name are on the disk. Safe to call for the same path from several threads and
+/// processes.
 pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let _turn = turn(path);
     Sibling::write(path, bytes, mode)?.sync_and_rename(path, rename)
@@ -220,7 +221,7 @@ pub fn note_synced(path: &Path) {
     traced!(path, Act::SyncFile(std::fs::read(path).unwrap_or_default()));
 }
 
-/// Like [`note_written`], for a file or a whole tree that another program made and did not sync.
+/// Like [`note_written`], for a file or a whole tree that another program created and did not sync.
 #[cfg(any(test, feature = "testing"))]
 pub fn note_made(path: &Path) {
     trace::note_made(path);

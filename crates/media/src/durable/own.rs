@@ -35,8 +35,8 @@ pub fn create_own_folder(path: &Path) -> Result<()> {
     sync_folder(parent(path))
 }
 
-/// Removes a folder of [`create_own_folder`] if it is empty, and leftovers of its interrupted creation. It is no error
-/// if the folder is not Landfall's, is not empty or has a filesystem mounted on it; such a folder stays.
+/// Removes a folder of [`create_own_folder`] if it is empty, and leftovers of its interrupted creation. A folder that
+/// is not Landfall's, is not empty or has a filesystem mounted on it stays; that is not an error.
 pub fn remove_own_folder(path: &Path) -> Result<()> {
     remove_folder(&temporary_sibling(path))?;
     let is_marked = rustix::fs::getxattr(path, MARK, &mut [0_u8; 0]).is_ok();

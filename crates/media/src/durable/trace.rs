@@ -63,7 +63,7 @@ pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
     }
 }
 
-/// Records a file or a whole tree that was made without the durable changes, outer folders first.
+/// Records a file or a whole tree that was created without the durable changes, outer folders first.
 pub(super) fn note_made(path: &Path) {
     let Ok(metadata) = path.symlink_metadata() else { return };
     if metadata.is_dir() {

@@ -2,8 +2,8 @@
 //! is whole.
 //!
 //! Parts are written as `NAME.partial`, past the page cache, so that reading them back reads the stick. Their SHA-256
-//! is computed while a thread writes. Space for all of them, and for the files beside them, is reserved before the
-//! first byte: a full stick must be noticed before hours of writing.
+//! is computed while a thread writes. Space for all of them, and for the files next to them, is reserved before the
+//! first byte. A full stick must be noticed before hours of writing.
 
 mod output;
 mod publish;
@@ -54,7 +54,7 @@ pub struct WrittenFile {
     pub sha256: Sha256,
 }
 
-/// Function that makes the small files beside a bundle, as names and bytes, from the list of written files.
+/// Function that creates the small files next to a bundle, as names and bytes, from the list of written files.
 pub type OtherFiles<'a> = dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)> + 'a;
 
 /// Writes the stream of a bundle into its parts. If dropped before [`Parts::publish`], it leaves no files behind.
@@ -119,7 +119,7 @@ struct UnpublishedFiles {
     /// Open files, whose locks show a sweep that they are in use.
     open: Vec<File>,
     begun: Vec<String>,
-    /// The head under its partial name, with space reserved behind it for small files.
+    /// The head under its partial name, with space reserved after it for small files.
     head: Option<File>,
 }
 
@@ -208,7 +208,7 @@ impl PartWriter {
         self.begin_part(name, range)
     }
 
-    /// Writes the head, which marks the bundle as unfinished, and reserves space for the files that are written beside
+    /// Writes the head, which marks the bundle as unfinished, and reserves space for the files that are written next to
     /// the parts at the end.
     fn begin_head(&mut self, head: &[u8], beside_bytes: u64) -> Result<()> {
         let name = self.stem.file(FileKind::Head);
@@ -262,7 +262,7 @@ fn mark_in_use(file: &File) {
     let _ = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
 }
 
-/// Returns an error if the folder lacks space for the stream and the files beside it.
+/// Returns an error if the folder lacks space for the stream and the files next to it.
 fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
     let needed = stream.saturating_add(beside);
     let available = available_bytes(folder)?;

@@ -11,7 +11,7 @@ pub struct Output<'a> {
     pub folder: &'a Path,
     /// Maximum part size in bytes; `None` for one file.
     pub part_bytes: Option<u64>,
-    /// Function that makes the small files beside the bundle, such as the transfer sheet.
+    /// Function that creates the small files next to the bundle, such as the transfer sheet.
     pub others: &'a OtherFiles<'a>,
     /// Total bytes of the small files whose size is known in advance; this much space is reserved. One MiB is always
     /// reserved for the others.

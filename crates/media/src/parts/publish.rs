@@ -28,7 +28,7 @@ impl Parts {
         BundleMedia::for_read_back(payload.clone(), contents.clone(), paths, self.counters.clone())
     }
 
-    /// Renames the parts to their final names, and writes other files, `SHA256SUMS` and `NAME.head` beside them. On
+    /// Renames the parts to their final names, and writes other files, `SHA256SUMS` and `NAME.head` next to them. On
     /// return, all of it is on the disk. The head has its partial name before the first part has its final name, and is
     /// renamed last. Until then, the bundle is unfinished, and the next build removes it.
     pub fn publish(mut self, head: &[u8], others: &OtherFiles<'_>) -> Result<Vec<WrittenFile>> {
@@ -37,7 +37,7 @@ impl Parts {
         let head_name = self.stem.file(FileKind::Head);
         let head_path = folder.join(partial_name(&head_name));
         if let Some(file) = &self.written.head {
-            // The space reserved behind the head is for the files below.
+            // The space reserved after the head is for the files below.
             file.set_len(head.len() as u64).map_err(|error| DurableError::io("truncate", &head_path, error))?;
             durable::sync_file(file, &head_path)?;
             durable::sync_folder(&folder)?;

@@ -9,7 +9,7 @@ use crate::bundle::open_regular;
 use crate::durable;
 use crate::error::{MediaError, PathContext, Result};
 
-/// Name of the list of digests beside the parts, in the format that `sha256sum --check` reads.
+/// Name of the list of digests next to the parts, in the format that `sha256sum --check` reads.
 pub const SUMS_NAME: &str = "SHA256SUMS";
 
 /// Maximum bytes of a list that is preserved: enough for tens of thousands of files.

@@ -109,7 +109,7 @@ fn foreign_sums_lines_are_kept() {
     assert_eq!(said.lines().count(), files.len() + 1, "{said}");
     assert!(said.starts_with("notes.txt: OK\n"), "{said}");
 
-    // With a second release beside it, the list contains both.
+    // With a second release next to it, the list contains both.
     let second = Fixture::with_blobs(&[7, 2_000_000]);
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
     let more = pack(&second.payload, &second.vendor_store, output, &Counters::new(), &SilentProgress).unwrap();
@@ -272,7 +272,7 @@ fn full_folder_is_refused_before_writing() {
 fn space_check_includes_extra_files() {
     let test = "parts::tests::space_check_includes_extra_files";
     let fixture = Fixture::small();
-    // Enough space for the stream, but not for the head, sheet and list beside it.
+    // Enough space for the stream, but not for the head, sheet and list next to it.
     let room = format!("size={}", fixture.stream.len() + 200_000);
     let Some(stick) = crate::mounted::on_tmpfs(test, &room) else { return };
     let counters = Counters::new();
@@ -282,7 +282,7 @@ fn space_check_includes_extra_files() {
     assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
 }
 
-/// Simulates a stick that other software fills between the last part and the files beside it.
+/// Simulates a stick that other software fills between the last part and the files next to it.
 #[test]
 fn complete_parts_survive_failed_publish() {
     let fixture = Fixture::small();
@@ -328,8 +328,8 @@ impl Write for Sparse {
 
 const SPARSE_BYTES: u64 = (9 << 30) + 12_345;
 
-/// A store with a blob of 9 GiB of holes, and a head for it. The SHA-256 of the blob is invented; no code here checks
-/// it.
+/// A store with a 9 GiB blob that consists of holes, and a head for it. The SHA-256 of the blob is invented; no code
+/// here checks it.
 fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
     let store = ContentStore::at(root.join("vendor"));
     let zeros = vec![0; 1 << 20];

@@ -1,6 +1,6 @@
 //! Concurrent reading, checking and use. Several threads read large blocks and check them; the caller's thread gets the
 //! valid pieces in order. A disk is faster with several requests at once; these are adjacent, so a stick is still read
-//! from the beginning to the end.
+//! from beginning to end.
 //!
 //! Memory is bounded: there are [`BLOCKS`] buffers, and each returns to the readers after use.
 
@@ -33,7 +33,7 @@ struct Block {
     index: usize,
     pieces: Vec<Piece>,
     buffer: AlignedBuffer,
-    /// Reason why each unusable piece cannot be used, by its position.
+    /// For each unusable piece, by its position: why it cannot be used.
     bad: BTreeMap<usize, PieceFault>,
     /// Reason why no further pieces follow.
     end: Result<()>,

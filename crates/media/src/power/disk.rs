@@ -169,7 +169,7 @@ impl Disk {
         (folder, path.file_name().unwrap_or_default().to_owned())
     }
 
-    /// Makes a folder and its missing parents.
+    /// Creates a folder and its missing parents.
     fn make_folders(&mut self, path: &Path) {
         let mut folder = PathBuf::new();
         for part in path.components() {

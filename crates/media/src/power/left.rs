@@ -38,7 +38,7 @@ pub(super) enum Entry {
 }
 
 impl PowerCutState {
-    /// Writes this state into the folder, which must not exist.
+    /// Writes this state into the folder, which must not yet exist.
     pub fn place(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut files: BTreeMap<usize, PathBuf> = BTreeMap::new();

@@ -33,15 +33,15 @@ pub enum Fate {
     Torn,
     /// Names and file lengths survive, but the second half of the bytes is zeros.
     Zeroed,
-    /// Some names survive, and the bytes of some files, as this number decides.
+    /// Some names survive, and the bytes of some files, as this number determines.
     Mixed(u64),
     /// One of the possible subsets of names, by its number, with the bytes of some files. Every edge is also cut with
-    /// these: with all subsets if they are few, otherwise with some.
+    /// these: with all subsets if there are few, otherwise with some.
     Subset(u64),
 }
 
 impl Fate {
-    /// Returns a number that depends only on this fate and the given matter.
+    /// Returns a number that depends only on this fate and the given subject.
     fn draw(self, what: impl Hash) -> u64 {
         let seed = match self {
             Self::Lost | Self::Kept | Self::Torn | Self::Zeroed => 0,

@@ -51,7 +51,7 @@ pub fn check_held(media: &BundleMedia, store: &ContentStore) -> Result<()> {
     refuse_unless_carried(media, lacking(payload, store))
 }
 
-/// Returns an error unless the media have all of these blobs, which the store lacks.
+/// Returns an error unless the media has all of these blobs, which the store lacks.
 fn refuse_unless_carried(media: &BundleMedia, lacking: impl IntoIterator<Item = usize>) -> Result<()> {
     let payload = media.payload();
     let nowhere: Vec<_> = lacking.into_iter().filter(|blob| !media.contents().has(*blob)).collect();

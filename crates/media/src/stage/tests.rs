@@ -203,7 +203,7 @@ fn corrupt_partial_download_is_discarded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     /// Staging is cut at any byte, the end of the unfinished file is damaged as an unsynced one may be, and staging
-    /// resumes. The result is equal, and only lost bytes are read from the media again.
+    /// resumes. The result is the same, and only lost bytes are read from the media again.
     #[test]
     fn interrupted_staging_resumes_identically(
         cut in 0_usize..10_000_000,
@@ -279,7 +279,7 @@ fn resume_reads_at_most_64_mib() {
 fn resume_reads_only_unsynced_end() {
     let (fixture, store, file) = half_staged();
     let length = file.metadata().unwrap().len();
-    // Old bytes remain where a sync had begun but not ended.
+    // The old bytes remain where a sync had begun but not ended.
     file.write_all_at(&vec![0; 1 << 20], length - (5 << 20)).unwrap();
     drop(file);
     let (media, disk) = stage_rest(&fixture, &store);

@@ -84,8 +84,8 @@ impl ContentStore {
     }
 
     /// Removes the folders of empty groups: first those of blobs, then those of records. No process can fill one at the
-    /// same time, because it would need a share of the lock of all groups. A registry fills none, because it only reads
-    /// at a site.
+    /// same time, because it would need a share of the lock of all groups. A registry does not fill any, because it
+    /// only reads at a site.
     fn remove_empty_groups(&self) -> Result<()> {
         let records = self.records();
         if !records.is_dir() {
@@ -129,7 +129,7 @@ fn prune(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Result<usize> {
     Ok(removed)
 }
 
-/// Returns the folders in a folder; none if it is missing.
+/// Returns the folders in a folder; empty if it is missing.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

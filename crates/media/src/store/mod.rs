@@ -106,8 +106,8 @@ impl ContentStore {
         self.record(payload.blob(blob).sha256).is_ok_and(|record| record == payload.sums(blob))
     }
 
-    /// Makes the store no longer count a blob as present; on return, that is on the disk. The bytes stay, for their
-    /// current users, until others replace them.
+    /// Makes the store no longer count a blob as present; on return, that is on the disk. The bytes stay for their
+    /// current users until other bytes replace them.
     pub(crate) fn doubt(&self, digest: Sha256) -> Result<()> {
         let record = self.record_path(digest);
         let _turn = lock_folder(record.parent().unwrap_or(&record), FlockOperation::LockExclusive)?;
@@ -266,7 +266,7 @@ impl ContentStore {
         if rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return Ok(folder);
         }
-        progress.event(Event::Note(format!("another landfall stages into {}: waiting for it", path.display())));
+        progress.event(Event::Note(format!("another landfall is staging into {}: waiting for it", path.display())));
         rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(io::Error::from).at("lock", path)?;
         Ok(folder)
     }
@@ -330,7 +330,7 @@ impl ContentStore {
                 return Ok(Some((file, path)));
             }
             if is_here() && named == Some((held.dev(), held.ino())) {
-                // The file was created here without need.
+                // The file was created here unnecessarily.
                 durable::remove_file(&path)?;
             }
         }
@@ -402,7 +402,7 @@ impl Seek for BlobFile {
 
 #[cfg(test)]
 impl ContentStore {
-    /// Replaces a blob by other bytes, with a record that agrees with them.
+    /// Replaces a blob with other bytes, and its record with one that matches them.
     #[expect(clippy::disallowed_methods, reason = "files of a test")]
     pub(crate) fn poison(&self, bytes: &[u8], sums: &BlobSums) {
         std::fs::write(self.path(sums.sha256), bytes).unwrap();

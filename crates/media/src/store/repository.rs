@@ -36,7 +36,7 @@ impl ContentStore {
     }
 
     /// Links manifests into their repositories. All their blobs must be in the store. An existing tag of the same name
-    /// moves. On return, everything is on the disk; after a crash, the same call completes it.
+    /// is moved. On return, everything is on the disk; after a crash, the same call completes it.
     pub fn link_repositories(&self, links: &[RepositoryLink]) -> Result<()> {
         for link in links {
             for digest in std::iter::once(&link.manifest).chain(&link.blobs) {
@@ -108,7 +108,7 @@ fn has_link(path: &Path, digest: Sha256) -> bool {
 }
 
 /// Returns true if the path components are valid by the distribution specification, plus an optional port of the host.
-/// So no name leaves the folder of the repositories.
+/// So no name leads out of the folder of the repositories.
 fn is_repository(name: &str) -> bool {
     let is_part = |part: &str| {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-:".contains(&byte);

@@ -1,7 +1,7 @@
 //! A blob that arrives in checked chunks and that staging writes.
 //!
 //! After a power cut, the end of an unfinished file may be anything: missing, zeros, or old bytes. After a failed sync,
-//! the kernel even shows the right bytes although the disk does not have them. The file's length marks where the
+//! the kernel even shows the correct bytes although the disk does not have them. The file's length shows where the
 //! uncertain part begins. The writer syncs every 16 MiB before it continues, so bytes further before the end were on
 //! the disk before the last bytes were written. On resume, only the bytes after that point are read, past the page
 //! cache. Each chunk is compared with its signed value, and the file is kept up to the first chunk that differs.
@@ -50,8 +50,8 @@ impl ContentStore {
         let Some((file, path)) = self.lock_partial(self.staged_path(payload, blob), &is_here, entry.size)? else {
             return Ok(None);
         };
-        // Bytes that a killed process wrote may be in memory only. If they were synced only after later bytes, a cut
-        // could lose bytes further before the end than the next resume checks.
+        // Bytes that a killed process wrote may be in memory only. If later bytes were synced first, a power cut could
+        // lose earlier bytes than the next resume checks.
         if file.metadata().at("look at", &path)?.len() > 0 {
             write_back(&file, &path)?;
         }
@@ -80,7 +80,7 @@ impl ContentStore {
         std::fs::metadata(self.staged_path(payload, blob)).map_or(0, |file| file.blocks() * 512)
     }
 
-    /// Path of the unfinished blob. It differs from the name of a download, whose bytes are unchecked until it is
+    /// Path of the unfinished blob. It differs from the path of a download, whose bytes are unchecked until it is
     /// whole.
     pub(crate) fn staged_path(&self, payload: &Payload, blob: usize) -> PathBuf {
         self.partial_folder().join(format!("{}.staged", payload.blob(blob).sha256.to_hex()))

@@ -181,7 +181,7 @@ fn damaged_download_restarts() {
 }
 
 #[test]
-fn short_download_is_kept_and_excess_discarded() {
+fn only_excess_download_is_discarded() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
     let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
@@ -292,7 +292,7 @@ fn power_cut_costs_only_unsynced_end() {
     partial.append(&blob[..19 << 20]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
-    // The download did not stop in an orderly way, and unsynced bytes are zeros.
+    // The download was interrupted, and unsynced bytes are zeros.
     rustix::fs::removexattr(&path, "user.landfall.synced").unwrap();
     File::options().write(true).open(&path).unwrap().write_all_at(&vec![0; 5 << 20], 14 << 20).unwrap();
     let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();

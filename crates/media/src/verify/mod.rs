@@ -16,7 +16,7 @@ use crate::progress::{Event, Progress};
 use crate::source::StoreReader;
 use crate::store::ContentStore;
 
-/// Number of damaged places after which the search ends: nobody reads more, and disconnected media fail everywhere.
+/// Number of damaged places after which the search ends: no one reads more, and disconnected media fails everywhere.
 const LISTED: usize = 1000;
 
 /// Reads every present byte of the bundle once, in order; for a delta, the bytes that it contains. The error lists

@@ -6,7 +6,7 @@ use crate::stage::stage;
 use crate::testing::{Fixture, flip};
 
 #[test]
-fn bundle_damage_is_listed_in_one_pass() {
+fn one_pass_lists_all_damage() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let entries = fixture.payload.layout().entries();
@@ -30,7 +30,7 @@ fn bundle_damage_is_listed_in_one_pass() {
     assert!(alone.contains("chunk 1 of 6") && !alone.contains('\n'), "{alone}");
 }
 
-/// A bundle of which the disk cannot return one byte.
+/// A bundle in which the disk cannot return one byte.
 struct BadByte<'a> {
     media: &'a BundleMedia,
     offset: u64,
@@ -65,7 +65,7 @@ fn read_errors_are_listed_with_damage() {
     let mut found = VerifyFindings::new(&SilentProgress);
     let read = pipeline::run(&fixture.payload, &reader, fixture.payload.pieces_from_blob(0), &mut found);
     let error = found.end(read).unwrap_err();
-    assert_eq!(error.code().id, "LF1208", "damage counts more than a place that cannot be read");
+    assert_eq!(error.code().id, "LF1208", "damage takes precedence over unreadable places");
     let MediaError::SeveralDamaged { list, is_complete: true } = &error else { panic!("{error}") };
     assert!(list.len() == 3 && list[1].is_unreadable(), "{error}");
     let said: Vec<String> = error.to_string().lines().skip(1).map(str::to_owned).collect();
@@ -177,9 +177,5 @@ fn arriving_bundle_is_checked_in_pieces() {
     assert!(error.contains("chunk 4 of 6") && error.contains(&format!("byte {chunk} of the bundle")), "{error}");
     arrive(chunk + (1 << 20) - 1);
     flip(&path, chunk + 5);
-    assert_eq!(
-        verify_arrived(payload, &path, total, chunk).unwrap(),
-        chunk,
-        "a chunk that is not there yet says nothing"
-    );
+    assert_eq!(verify_arrived(payload, &path, total, chunk).unwrap(), chunk, "a missing chunk reveals nothing");
 }

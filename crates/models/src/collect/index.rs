@@ -1,4 +1,4 @@
-//! Indexes, which name the file of each tensor. A model cannot be loaded if a file in its index is missing.
+//! Indexes, which state the file of each tensor. A model cannot be loaded if a file in its index is missing.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,8 +24,8 @@ impl Index {
     }
 }
 
-/// Returns an error for a model whose index names a missing file. An index of which no file exists is ignored if its
-/// folder has weights in another form.
+/// Returns an error for a model whose index names a missing file. An index none of whose files exist is ignored if its
+/// folder has weights in another format.
 pub(super) fn check(files: &[ModelFile], source: &dyn ModelSource) -> Result<(), ModelError> {
     for index in files.iter().filter(|file| has_extension(&file.path, ENDING)) {
         let Ok(bytes) = small_file(index, limits::INDEX_BYTES, source)? else { continue };

@@ -23,10 +23,10 @@ const GGUF: &str = ".gguf";
 /// Stem of weights that modify another model's weights and are not a model themselves.
 const ADAPTER: &str = "adapter_model";
 
-/// Index with the file of each tensor; copies of the weights beside these files are ignored.
+/// Index with the file of each tensor; copies of the weights next to these files are ignored.
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Stem of a second copy of the weights, in the form of their authors.
+/// Stem of a second copy of the weights, in their authors' own format.
 const CONSOLIDATED: &str = "consolidated";
 
 /// A file of an artifact.
@@ -44,10 +44,10 @@ pub trait ModelSource {
     fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>>;
 }
 
-/// Returns the models of an artifact with this name. Files without weights are ignored. Errors are: weights with false
-/// headers (even if they belong to no model), a Git LFS pointer in place of a file, and an index that names a missing
-/// file. A model has no figures, but a reason, if parts of it are missing, or if its configuration is missing or not
-/// understood.
+/// Returns the models of an artifact with this name. Files without weights are ignored. Weights with false headers are
+/// an error, even if they belong to no model. So are a Git LFS pointer in place of a file, and an index that names a
+/// missing file. A model has a reason in place of figures if parts of it are missing, or if its configuration is
+/// missing or not understood.
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();
@@ -112,7 +112,7 @@ impl<'a> Headers<'a> {
 }
 
 /// Returns the models in folders with safetensors files. Folders inside another such folder are left out: they hold
-/// parts, such as layers that follow an encoder, or the same weights in another form.
+/// parts, such as layers that follow an encoder, or the same weights in another format.
 fn of_safetensors(
     files: &[ModelFile],
     headers: &Headers<'_>,

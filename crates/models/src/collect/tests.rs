@@ -112,7 +112,7 @@ fn index_resolves_duplicate_weights() {
     ");
 }
 
-/// Covers both forms of weights that libraries write in several files.
+/// Covers both formats of weights that libraries write in several files.
 #[test]
 fn missing_index_entry_is_named() {
     let map = |names: &[&str]| {
@@ -130,7 +130,7 @@ fn missing_index_entry_is_named() {
             assert_eq!(error.code(), codes::SHARD_MISSING, "{said}");
             assert!(said.starts_with(&format!("a/{index} names {missing}, which is not there")), "{said}");
         }
-        // The folder has weights of another form, and the index of this one is left over.
+        // The folder has weights in another format, and the index of this one is left over.
         let other = Files::default().text(index, &text).with("model.safetensors", weights(10));
         assert_eq!(other.models().expect("read").len(), 1);
     }

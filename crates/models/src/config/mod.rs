@@ -215,7 +215,7 @@ fn quantization(value: &Value) -> Option<Quantization> {
         found.and_then(|number| u32::try_from(number).ok())
     };
     let is_set = |name: &str| value.get(name) == Some(&Value::Bool(true));
-    // A block has two sides, and neither may be divided.
+    // A block has two dimensions, and neither may be split.
     let sides = ["weight_block_size", "block_structure"].iter().find_map(|name| {
         let sides = value.get(name).or_else(|| of_groups?.get(name))?.as_array()?;
         sides.iter().filter_map(Value::as_u64).max().and_then(|side| u32::try_from(side).ok())

@@ -1,4 +1,4 @@
-//! `documents/models.json`: the models of a release and the engines that it brings, as a site reads it.
+//! `documents/models.json`: the models of a release and the engines that it includes, as a site reads it.
 
 use landfall_bundle_spec::{Error, read_typed, to_canonical};
 use landfall_gpu_facts::cuda::Code;
@@ -52,7 +52,7 @@ pub struct Model {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsFormat {
-    /// The safetensors format, with a `config.json` beside.
+    /// The safetensors format, with a `config.json` next to the weights.
     Safetensors,
     /// The GGUF format, which has everything in one file.
     Gguf,
@@ -153,7 +153,7 @@ impl Model {
 }
 
 impl EngineImage {
-    /// The machine code and PTX in the image; a word that is not understood gives none.
+    /// The machine code and PTX in the image; a word that is not understood contributes none.
     pub fn codes(&self) -> Vec<Code> {
         self.code.iter().filter_map(|word| codes_of(word)).flatten().collect()
     }

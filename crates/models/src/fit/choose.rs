@@ -1,5 +1,5 @@
-//! The choice of one way to run each model of a release on a host: the best one that fits beside the models before it,
-//! or the one that a site requests, if the engine accepts it.
+//! The choice of one way to run each model of a release on a host. It is the best one that fits next to the models
+//! before it, or the one that a site requests, if the engine accepts it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use super::text::{gib, group_digits};
 
 /// A site's request for a model. The fit decides everything that is left open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct RequestedFigures {
     /// Number of GPUs that work on the model together; 0 for the CPU.
     pub tensor_parallel: Option<u64>,
     /// Maximum number of tokens of a sequence.
@@ -48,14 +48,19 @@ pub struct UsedResources {
 }
 
 impl UsedResources {
-    /// Chooses how this model of the report runs, as a site requests: at the first place with enough room, GPUs before
+    /// Chooses how this model of the report runs, as a site requests: in the first place with enough room, GPUs before
     /// the CPU. Later choices do not get the room that it uses. If no place is suitable, the error is the refusal of
     /// the first one.
-    pub fn choose(&mut self, report: &FitReport, model: &ModelFit, wish: Wish) -> Result<Choice, Refusal> {
+    pub fn choose(
+        &mut self,
+        report: &FitReport,
+        model: &ModelFit,
+        request: RequestedFigures,
+    ) -> Result<Choice, Refusal> {
         let mut first = None;
-        let is_asked = |place: &&PlaceFit| wish.tensor_parallel != Some(0) || place.place == CPU;
+        let is_asked = |place: &&PlaceFit| request.tensor_parallel != Some(0) || place.place == CPU;
         for place in model.places.iter().filter(is_asked) {
-            match self.on(report, place, wish) {
+            match self.on(report, place, request) {
                 Ok(choice) => {
                     if choice.tensor_parallel == 0 {
                         self.memory_bytes = self.memory_bytes.saturating_add(choice.memory_bytes);
@@ -74,10 +79,10 @@ impl UsedResources {
 
     /// Chooses how the model runs at one place: the best profile, or else the next one that the request and the room
     /// allow.
-    fn on(&self, report: &FitReport, place: &PlaceFit, wish: Wish) -> Result<Choice, Refusal> {
+    fn on(&self, report: &FitReport, place: &PlaceFit, request: RequestedFigures) -> Result<Choice, Refusal> {
         let mut first = None;
-        for profile in candidates(place, wish.tensor_parallel)? {
-            let found = choice(place, profile, wish);
+        for profile in candidates(place, request.tensor_parallel)? {
+            let found = choice(place, profile, request);
             match found.and_then(|choice| self.room(report, place, &choice).map(|()| choice)) {
                 Ok(choice) => return Ok(choice),
                 Err(refusal) => {
@@ -138,15 +143,15 @@ fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Re
     }
 }
 
-/// Returns the reason of a place without a profile.
+/// Returns the reason why a place has no profile.
 fn unfit(place: &PlaceFit) -> Refusal {
     let unknown = || Refusal::new(Reason::Figures, format!("it does not run on {}", place.place));
     place.refusal.clone().unwrap_or_else(unknown)
 }
 
 /// Applies a request to a profile, or returns the reason why it cannot be fulfilled.
-fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Refusal> {
-    let context = wish.context.unwrap_or(profile.context);
+fn choice(place: &PlaceFit, profile: &Profile, request: RequestedFigures) -> Result<Choice, Refusal> {
+    let context = request.context.unwrap_or(profile.context);
     if context == 0 || context > profile.context {
         let (wanted, most) = (group_digits(context), group_digits(profile.context));
         let text =
@@ -155,7 +160,7 @@ fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Ref
     }
     // vLLM queues sequences that do not fit; the other engines allocate all sequences at their start.
     let queues = profile.engine == Engine::Vllm;
-    let sequences = wish.sequences.unwrap_or(if queues { profile.short_sequences } else { profile.sequences });
+    let sequences = request.sequences.unwrap_or(if queues { profile.short_sequences } else { profile.sequences });
     if sequences == 0 {
         return Err(Refusal::new(Reason::Context, "at least one sequence must be possible".to_owned()));
     }

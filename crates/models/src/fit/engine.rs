@@ -25,7 +25,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Name of the engine for people.
+    /// Display name of the engine.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vllm => "vLLM",

@@ -1,4 +1,4 @@
-//! The resources of a host for models: its memory, and its GPUs in groups of equal ones.
+//! The resources of a host for models: its memory, and its GPUs in groups of identical ones.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub struct GpuGroup {
     pub model: String,
     /// Number of GPUs or MIG devices.
     pub count: u32,
-    /// Memory in bytes that programs can use on each: without the memory that the driver reserves.
+    /// Memory in bytes that programs can use on each: excludes the memory that the driver reserves.
     pub memory_bytes: u64,
     /// Machine code that they run, if known.
     pub capability: Option<ComputeCapability>,
@@ -73,7 +73,7 @@ impl Host {
         let mut groups: BTreeMap<_, GpuGroup> = BTreeMap::new();
         for gpu in usable {
             for (total_bytes, group) in host.groups_of(gpu) {
-                // Drivers reserve slightly different amounts on equal GPUs; the smallest memory decides.
+                // Drivers reserve slightly different amounts on identical GPUs; the smallest amount of memory decides.
                 let size = total_bytes.saturating_add(GROUP_BYTES / 2) / GROUP_BYTES;
                 let key = (group.model.clone(), group.mig_device.clone(), size, group.capability);
                 let add = |known: &mut GpuGroup| {
@@ -134,7 +134,7 @@ impl Host {
     }
 }
 
-/// Returns the reason why GPUs cannot be used, for people.
+/// Returns the reason why GPUs cannot be used, in words for people.
 fn obstacle(state: &HostState) -> Option<String> {
     match state {
         HostState::OtherVendor => {
@@ -150,8 +150,8 @@ fn usable(memory: &Memory) -> u64 {
     memory.total_bytes.saturating_sub(memory.reserved_bytes)
 }
 
-/// Returns the usual profiles of which more than one fits, smallest first. Profiles with additional media engines, or
-/// without any, are left out.
+/// Returns the usual profiles of which more than one device fits, smallest first. Profiles with additional media
+/// engines, or without any, are left out.
 fn profiles(mig: &Mig) -> Vec<ProfileSize> {
     let known = mig.profiles.value().into_iter().flatten().filter_map(|profile| {
         let name = profile.name.value().filter(|name| !name.contains(['+', '-']))?;

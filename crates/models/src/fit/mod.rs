@@ -11,7 +11,7 @@ pub mod size;
 mod table;
 pub mod text;
 
-pub use choose::{Choice, UsedResources, Wish};
+pub use choose::{Choice, RequestedFigures, UsedResources};
 pub use engine::Engine;
 pub use host::{GpuGroup, Host, ProfileSize};
 pub use report::{
@@ -68,7 +68,7 @@ fn model_fit(model: &Model, host: &Host, images: &[EngineImage]) -> ModelFit {
     }
 }
 
-/// Returns the result for a model with unknown figures: at no place can it be computed.
+/// Returns the result for a model with unknown figures: it cannot be computed for any place.
 fn unknown(reason: &str, host: &Host) -> Vec<PlaceFit> {
     let names = host.groups.iter().map(GpuGroup::name).chain(["CPU".to_owned()]);
     let place = |place| PlaceFit {

@@ -209,7 +209,7 @@ impl Refusal {
         Self { reason, text, needed_bytes: None, available_bytes: None }
     }
 
-    /// Creates a refusal that is a lack of memory.
+    /// Creates a refusal due to a lack of memory.
     pub fn of_memory(reason: Reason, text: String, needed_bytes: u64, available_bytes: u64) -> Self {
         Self { reason, text, needed_bytes: Some(needed_bytes), available_bytes: Some(available_bytes) }
     }

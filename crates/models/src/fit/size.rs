@@ -66,7 +66,7 @@ impl Room {
     }
 }
 
-/// Returns the longest context of which one sequence fits: the model's own, or else the largest power of two below it.
+/// Returns the longest context that fits at least once: the model's own, or else the largest power of two below it.
 /// Returns `None` if not even the minimum fits.
 pub fn context(model: &Architecture, degree: u32, room_bytes: u64, most: u64) -> Option<u64> {
     let own = model.context.min(most);

@@ -27,7 +27,7 @@ pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, S
     let layers = small("block_count", needed("block_count")?)?;
     let kind = if ENCODERS.contains(&family) { ModelKind::Encoder } else { ModelKind::Decoder };
     let vocabulary = of("vocab_size").or_else(|| metadata.count("tokenizer.ggml.tokens")).unwrap_or_default();
-    // Older files of such models lack these sizes; llama.cpp keeps whole keys and values for them.
+    // Older files of such models lack these sizes; llama.cpp then keeps full keys and values.
     let has = |name| of(name).is_some_and(|size| size > 0);
     let is_latent = has("attention.key_length_mla") && has("attention.value_length_mla");
     let rank = of("attention.kv_lora_rank").filter(|_| is_latent);

@@ -148,7 +148,7 @@ fn skip_elements(header: &mut BoundedReader<impl Read>, kind: u32, count: u64, d
     if depth > limits::GGUF_NESTING {
         return Err(HeaderError::Malformed(format!("arrays are nested more than {} deep", limits::GGUF_NESTING)));
     }
-    // Each element begins with its length, so a larger count is false.
+    // Each element begins with its length, so a larger count is wrong.
     if count > header.remaining_bytes() / 8 {
         return Err(HeaderError::TooMany { what: "elements in an array", count, limit: header.remaining_bytes() / 8 });
     }

@@ -107,7 +107,8 @@ fn check(places: &mut [Place], data_at: u64, alignment: u64, file_bytes: u64) ->
         let (kind, bytes) = size.unwrap_or((OTHER_TYPE, next.saturating_sub(*begin)));
         weights.add(kind, bytes);
         if !begin.is_multiple_of(alignment) {
-            let what = format!("the tensor {:?} begins at {begin}, no multiple of {alignment}", shorten(name));
+            let what =
+                format!("the tensor {:?} begins at {begin}, which is not a multiple of {alignment}", shorten(name));
             return Err(HeaderError::Malformed(what));
         }
         if *begin < at {

@@ -1,7 +1,7 @@
-//! A guard that checks the JSON of a header before the deserializer gets it.
+//! A guard that checks the JSON of a header before the deserializer receives it.
 //!
-//! Threats: a header may consist of a single text or number, or of many open brackets. The deserializer holds all of a
-//! text or a number, and a byte for each open bracket, before its caller can refuse them. So the guard counts bytes
+//! Threats: a header may consist of a single text or number, or of many open brackets. The deserializer holds an entire
+//! text or number, and a byte for each open bracket, before its caller can refuse them. So the guard counts bytes
 //! first.
 
 use std::io::{self, Read};
@@ -40,7 +40,7 @@ impl<R> Guard<R> {
         self.refusal
     }
 
-    /// Processes a byte. Returns a description if an element is too long with it.
+    /// Processes a byte. Returns a description if this byte makes an element too long.
     fn follow(&mut self, byte: u8) -> Option<String> {
         if self.is_text {
             return self.follow_text(byte);

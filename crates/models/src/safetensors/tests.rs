@@ -175,7 +175,7 @@ proptest! {
         let _ = read(&with_length(&bytes)[..], size);
     }
 
-    /// Any written tensors are read with the same total.
+    /// Any tensors that were written are read back with the same total.
     #[test]
     fn generated_tensors_are_read(
         sizes in proptest::collection::vec((0_u64..50, 0_u64..50), 0..20),
@@ -190,7 +190,7 @@ proptest! {
         let (header, file_bytes) = safetensors(&tensors);
         let sum: u64 = tensors.iter().map(|(_, _, _, bytes)| bytes).sum();
         prop_assert_eq!(read(&header[..], file_bytes).expect("read").weights.bytes(), sum);
-        // The file must not have one byte of data more or less.
+        // The file must not have a byte of data more or less than declared.
         let more = read(&header[..], file_bytes + 1);
         prop_assert!(matches!(more, Err(HeaderError::Hole { bytes: 1 })), "{more:?}");
         let less = read(&header[..], file_bytes.saturating_sub(1));

@@ -9,7 +9,7 @@ pub enum Form {
     Json,
     /// HTML of version 1.
     Html,
-    /// HTML without a version, for clients that know no other.
+    /// HTML without a version, for clients that know no other form.
     PlainHtml,
 }
 
@@ -106,7 +106,7 @@ fn best<F: OfferedForm>(offered: &[F], accept: Option<&str>, usual: F) -> Option
         let (precision, weight) = preference(*form, &ranges)?;
         (weight > 0).then_some(((weight, precision, form.rank(precision == 2)), *form))
     });
-    wanted.max_by_key(|(wish, _)| *wish).map(|(_, form)| form)
+    wanted.max_by_key(|(request, _)| *request).map(|(_, form)| form)
 }
 
 /// Returns how exactly the most specific range names a form, and the weight of that range.

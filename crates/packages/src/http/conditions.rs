@@ -1,4 +1,4 @@
-//! Entity tags, by which bytes that a client already has are not sent again.
+//! Entity tags, which avoid resending bytes that a client already has.
 
 use landfall_bundle_spec::Sha256;
 

@@ -16,7 +16,7 @@ pub enum Part {
 
 /// Returns the part that a client requests with `Range` and `If-Range`, of a file with this tag and size.
 pub fn part(range: Option<&str>, if_range: Option<&str>, tag: &str, size: u64) -> Part {
-    // A date cannot match, because files have no meaningful dates.
+    // A date never matches, because the files have no meaningful dates.
     if if_range.is_some_and(|wanted| wanted.trim() != tag) {
         return Part::Whole;
     }
@@ -49,7 +49,7 @@ fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // A number with too many digits is after the end of any file.
+    // A number with too many digits lies beyond the end of any file.
     Some(text.parse().unwrap_or(u64::MAX))
 }
 

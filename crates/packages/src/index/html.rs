@@ -14,7 +14,7 @@ pub fn projects(names: &[&str]) -> String {
     page("Projects", &links)
 }
 
-/// Returns the page of a project, with a link to each file. Digests are in the address, as this form requires.
+/// Returns the page of a project, with a link to each file. Digests are part of the address, as this form requires.
 pub fn project(name: &str, wheels: &[&Wheel]) -> String {
     let links = wheels.iter().fold(String::new(), |mut links, wheel| {
         let (address, hash, metadata) = (address(wheel), wheel.sha256.to_hex(), wheel.metadata.to_hex());

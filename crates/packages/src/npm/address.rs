@@ -3,7 +3,7 @@
 use crate::limits;
 
 /// Returns the registry's address for a client that sent this `Host` header. Returns `None` if it is not the name of a
-/// host with an optional port. A client that sends another host than the real one gets wrong addresses only in its own
+/// host with an optional port. A client that sends a host other than the real one gets wrong addresses only in its own
 /// response.
 pub fn base(host: &str) -> Option<String> {
     if host.len() > limits::HOST_BYTES {

@@ -1,8 +1,8 @@
 //! Reader of a tarball: reads `package.json` in its only top folder, whatever the folder's name, and checks whether two
 //! other files exist.
 //!
-//! Threats: a tarball may unpack endlessly, and have any number of members, names and headers of any length, or two
-//! files with one name. An extended header may state another length than the plain one. So a tarball is read as a
+//! Threats: a tarball may unpack endlessly. It may have any number of members, names and headers of any length, or two
+//! files with one name. An extended header may state a length that contradicts the plain one. So a tarball is read as a
 //! stream with a limit. Extended headers are read here within a limit, and one that changes lengths is an error. A path
 //! is interpreted as npm does: its first folder is left out.
 
@@ -31,7 +31,7 @@ pub struct Contents {
     pub package_json: Vec<u8>,
     /// True if it has a `binding.gyp`.
     pub has_gyp: bool,
-    /// True if it brings its own lock.
+    /// True if it contains its own lock.
     pub has_shrinkwrap: bool,
 }
 
@@ -48,7 +48,7 @@ pub fn contents(tarball: impl Read) -> Result<Contents, NpmFault> {
         contents.has_shrinkwrap |= path == SHRINKWRAP;
         Ok(ControlFlow::Continue(()))
     })?;
-    // Damage shows only at the end, where the checksum is.
+    // Damage is detected only at the end, where the checksum is.
     io::copy(&mut reader, &mut io::sink())?;
     match count {
         0 => Err(NpmFault::PackageJson("is missing".to_owned())),
@@ -141,7 +141,7 @@ fn walk(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Reads the bytes of a header that is a member of its own.
+/// Reads the bytes of a header that is a separate member.
 fn header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, NpmFault> {
     if entry.size() > limits::NPM_HEADER_BYTES {
         return Err(NpmFault::Tarball(format!("has a header of more than {} bytes", limits::NPM_HEADER_BYTES)));

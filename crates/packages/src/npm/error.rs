@@ -40,7 +40,7 @@ pub enum NpmError {
         /// Bytes of `package.json` in all versions.
         bytes: u64,
     },
-    /// The list is too large to travel.
+    /// The list is too large for a bundle.
     #[error(
         "the list of {packages} npm packages needs {parts} parts, and at most {} can travel",
         limits::NPM_LIST_PARTS
@@ -65,7 +65,7 @@ pub enum NpmFault {
     /// Its tarball cannot be unpacked.
     #[error("its tarball cannot be unpacked")]
     Unpack(#[from] std::io::Error),
-    /// Its tarball is not one that npm makes.
+    /// Its tarball does not have npm's form.
     #[error("its tarball {0}")]
     Tarball(String),
     /// `package.json` cannot be used.

@@ -25,7 +25,7 @@ pub fn part_name(part: usize) -> String {
     if part == 0 { NPM_LIST_NAME.to_owned() } else { format!("npm-{}.json", part + 1) }
 }
 
-/// A part of a list, in the form in which it travels.
+/// A part of a list, in the form in which it is in a bundle.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part {
@@ -48,7 +48,7 @@ pub struct NpmList {
 
 impl NpmList {
     /// Creates a list of these packages. There must be at least one, without duplicate versions of a name, and the list
-    /// must be small enough to travel.
+    /// must be small enough for a bundle's head.
     pub fn new(mut packages: Vec<NpmPackage>) -> Result<Self, NpmError> {
         packages.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
         let list = Self { packages };

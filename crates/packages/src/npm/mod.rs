@@ -1,4 +1,4 @@
-//! npm packages: serves a release's packages to npm, pnpm and Yarn at a site without another registry.
+//! npm packages: serves a release's packages to npm, pnpm and Yarn at a site without any other registry.
 //!
 //! ```text
 //! tarballs ── inspect ── NpmList ──▶ signed in the bundle ──▶ Registry ── known names, versions and files

@@ -3,7 +3,7 @@
 use super::TARBALL_ENDING;
 use crate::limits;
 
-/// Returns true if a text is a valid npm package name. Old names from before npm refused capital letters may contain
+/// Returns true if a text is a valid npm package name. Old names, from before npm refused capital letters, may contain
 /// them.
 pub fn is_name(text: &str) -> bool {
     if text.len() > limits::NPM_NAME_BYTES {

@@ -39,7 +39,7 @@ pub struct NpmPackage {
     /// True if it runs a script when it is installed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_install_script: bool,
-    /// True if it brings its own lock.
+    /// True if it contains its own lock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_shrinkwrap: bool,
 }

@@ -1,7 +1,7 @@
 //! `package.json` of a package: its name and version, and the fields that a registry's documents state.
 //!
-//! It may have any shape: fields of another type than clients expect are left out, as a registry does. If a name occurs
-//! twice, the last value is effective, as in JavaScript.
+//! It may have any shape: fields whose type differs from what clients expect are left out, as a registry does. If a
+//! name occurs twice, the last value is effective, as in JavaScript.
 
 use serde_json::{Map, Value};
 
@@ -91,7 +91,7 @@ impl PackageJson {
         fields
     }
 
-    /// Returns names and paths of programs. A single path is that of a program with the package's name.
+    /// Returns names and paths of programs. A single path belongs to a program with the package's name.
     fn programs(&self, bin: &Value) -> Option<Value> {
         match bin {
             Value::String(path) => {

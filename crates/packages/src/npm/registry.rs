@@ -9,7 +9,7 @@ use super::list::NpmList;
 use super::package::NpmPackage;
 use super::version;
 
-/// Tag that clients use if a person names no version.
+/// Tag that clients use if a user names no version.
 const LATEST: &str = "latest";
 
 /// All versions of one package, the lowest first.

@@ -1,4 +1,4 @@
-//! Made-up npm packages: tarballs that npm installs, and hostile ones.
+//! Invented npm packages: tarballs that npm installs, and hostile ones.
 
 use std::io::Write as _;
 

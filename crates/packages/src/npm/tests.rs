@@ -181,7 +181,7 @@ fn tarball_bomb_is_refused() {
     for length in 0..bytes.len() {
         assert_eq!(refusal(&bytes[..length]).0, codes::NPM_TARBALL, "{length} bytes");
     }
-    // The checksum of gzip is damaged.
+    // The gzip checksum is damaged.
     let mut damaged = bytes.clone();
     let at = damaged.len() - 6;
     damaged[at] ^= 1;

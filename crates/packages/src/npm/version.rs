@@ -7,7 +7,8 @@ use crate::limits;
 /// Largest number in a version that JavaScript represents exactly.
 const LARGEST: u64 = (1 << 53) - 1;
 
-/// Returns the version that a registry makes of a field: without leading spaces and `v`, and without build metadata.
+/// Returns the version that a registry derives from a field: without leading spaces and `v`, and without build
+/// metadata.
 pub fn parse_clean(text: &str) -> Option<Version> {
     let text = text.trim().trim_start_matches(['=', 'v']).trim_start();
     if text.len() > limits::NPM_VERSION_BYTES {

@@ -45,7 +45,9 @@ impl BackupRule {
         })?;
         self.marker.as_ref().map_or(Ok(()), check_marker)?;
         let checks = self.checks.len();
-        require(checks <= CHECKS, BackupField::Checks, || format!("{checks} checks, where up to {CHECKS} belong"))?;
+        require(checks <= CHECKS, BackupField::Checks, || {
+            format!("{checks} checks, where up to {CHECKS} are allowed")
+        })?;
         require(checks > 0 || self.marker.is_some(), BackupField::Checks, || {
             "neither a check nor a marker, so that nothing shows whether a restore worked".to_owned()
         })?;
@@ -78,7 +80,7 @@ fn check_hold(hold: &BackupHold) -> BackupCheckResult {
         || format!("no `{PLACEHOLDER}` in the arguments that begin the hold: it must end on its own"),
     )?;
     require((1..=HOLD_SECONDS).contains(&seconds), BackupField::Hold(BackupHoldField::Limit), || {
-        format!("a hold of {seconds} seconds, where 1 to {HOLD_SECONDS} belong")
+        format!("a hold of {seconds} seconds, where 1 to {HOLD_SECONDS} are allowed")
     })
 }
 
@@ -106,7 +108,7 @@ fn check_check(check: &BackupCheck) -> Result<(), (BackupCheckField, String)> {
 
 fn check_limit(seconds: u64) -> fields::CheckResult {
     fields::require((1..=LIMIT_SECONDS).contains(&seconds), || {
-        format!("a limit of {seconds} seconds, where 1 to {LIMIT_SECONDS} belong")
+        format!("a limit of {seconds} seconds, where 1 to {LIMIT_SECONDS} are allowed")
     })
 }
 

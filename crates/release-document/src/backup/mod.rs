@@ -95,10 +95,10 @@ pub struct BackupLog {
     /// Program that writes to its standard output the whole log since the last `saved`, or since `keep`. It fails if a
     /// part of that is lost.
     pub save: Vec<String>,
-    /// Program that runs after the output of the last `save` is stored: the software need not keep that part any
-    /// longer. If it is interrupted, a part is saved twice.
+    /// Program that runs after the output of the last `save` is stored: the software no longer needs to keep that part.
+    /// If it is interrupted, a part is saved twice.
     pub saved: Vec<String>,
-    /// Program that reads the output of one `save` from its standard input, and places it beside the data. It runs
+    /// Program that reads the output of one `save` from its standard input, and places it next to the data. It runs
     /// where the rule's `load` does, after it, once for each log backup, oldest first.
     pub load: Vec<String>,
     /// Program that applies the placed log up to a time, given by [`BackupLog::PLACEHOLDER`] in its arguments. It runs
@@ -166,7 +166,8 @@ impl BackupLogField {
 #[serde(deny_unknown_fields)]
 pub struct BackupHold {
     /// Program, with its arguments, after whose end no data is written. [`BackupHold::PLACEHOLDER`] stands for
-    /// `limit_seconds`. After these seconds the hold ends automatically, even if the program that began it is gone.
+    /// `limit_seconds`. After that many seconds, the hold ends automatically, even if the program that began it is
+    /// gone.
     pub begin: Vec<String>,
     /// Program that ends the hold earlier.
     pub end: Vec<String>,

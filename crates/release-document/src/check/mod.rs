@@ -38,7 +38,7 @@ pub(super) fn check(release: &ReleaseDocument) -> CheckResult {
     let longest = ReleaseDocument::LONGEST_SOAK_SECONDS;
     let is_soak = |seconds: u64| (1..=longest).contains(&seconds);
     require(release.soak_seconds.is_none_or(is_soak), || {
-        format!("a soak of {} seconds, where 1 to {longest} belong", release.soak_seconds.unwrap_or_default())
+        format!("a soak of {} seconds, where 1 to {longest} are allowed", release.soak_seconds.unwrap_or_default())
     })?;
     release.requirements.check()?;
     let rules = &release.rules;
@@ -232,8 +232,8 @@ fn is_pointer(path: &str) -> bool {
     path.len() <= 4096 && path.starts_with('/') && !path.chars().any(char::is_control)
 }
 
-/// Checks that data and rules belong together: data without a rule would be lost with its machine, and a rule without
-/// data has nothing to save.
+/// Checks that data and rules match: data without a rule would be lost with its machine, and a rule without data has
+/// nothing to save.
 fn check_backup(name: &str, component: &ComponentEntry) -> CheckResult {
     let rules = &component.backup;
     require(component.data.is_none() == rules.is_empty(), || match rules.len() {

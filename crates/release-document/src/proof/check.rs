@@ -38,7 +38,7 @@ impl Proof {
         })?;
         within(ProofField::Shows, check_sentence(&self.shows))?;
         require((1..=LIMIT_SECONDS).contains(&self.limit_seconds), ProofField::Limit, || {
-            format!("a limit of {} seconds, where 1 to {LIMIT_SECONDS} belong", self.limit_seconds)
+            format!("a limit of {} seconds, where 1 to {LIMIT_SECONDS} are allowed", self.limit_seconds)
         })?;
         match &self.trial {
             ProofTrial::Command(command) => check_command(command),
@@ -64,7 +64,7 @@ fn check_request(request: &RequestProof) -> ProofCheckResult {
         format!("the path `{}`, which is not `/` and visible ASCII", escape_shortened(path))
     })?;
     require(request.headers.len() <= HEADERS, ProofField::Headers, || {
-        format!("{} headers, where up to {HEADERS} belong", request.headers.len())
+        format!("{} headers, where up to {HEADERS} are allowed", request.headers.len())
     })?;
     for (name, value) in &request.headers {
         require(is_header_name(name), ProofField::Headers, || {
@@ -77,11 +77,11 @@ fn check_request(request: &RequestProof) -> ProofCheckResult {
         })?;
     }
     require(request.body.len() <= BODY_BYTES, ProofField::Body, || {
-        format!("a body of {} bytes, where up to {BODY_BYTES} belong", request.body.len())
+        format!("a body of {} bytes, where up to {BODY_BYTES} are allowed", request.body.len())
     })?;
     let expect = &request.expect;
     require((200..=599).contains(&expect.status), ProofField::Expect, || {
-        format!("the status {}, where 200 to 599 belong", expect.status)
+        format!("the status {}, where 200 to 599 are allowed", expect.status)
     })?;
     within(ProofField::Expect, expect.body.as_ref().map_or(Ok(()), check_text))
 }

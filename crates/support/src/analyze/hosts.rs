@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::evidence::{BundleReading, Evidence, list, text};
 
-/// Days before the end of a certificate at which it becomes an observation: the agent renews long before.
+/// Days before a certificate's end at which it becomes an observation: the agent renews long before.
 const CERTIFICATE_DAYS: i64 = 14;
 
 /// Number of restarts at which a service is reported as restarting repeatedly.
 const RESTARTS: usize = 5;
 
-/// Evidence of a status part that is not ready, with its reason.
+/// Evidence of a part of the status that is not ready, with its reason.
 pub(super) fn not_ready(reading: &BundleReading<'_>, part: &str) -> Vec<Evidence> {
     let status = &reading.status[part];
     if status["ready"] != Value::Bool(false) {
@@ -68,7 +68,7 @@ pub(super) fn certificates(reading: &BundleReading<'_>) -> Vec<Evidence> {
         );
     }
     let is_ended = |line: &str| line.contains("x509: certificate has expired or is not yet valid");
-    // A single line may come from the moment before a renewal.
+    // A single line may stem from the moment before a renewal.
     let lines = reading.lines("", ".log", is_ended);
     if lines.len() > 3 { found.into_iter().chain(lines).collect() } else { found }
 }
@@ -109,7 +109,7 @@ pub(super) fn service_addresses(reading: &BundleReading<'_>) -> Vec<Evidence> {
 
 pub(super) fn closed_chains(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let accepts_pods = |chain: &Value| {
-        // An interface of pods, any source, or a range, which may be that of pods.
+        // An interface of pods, any source, or a range that may be the pods' range.
         let accepts =
             |one: &Value| one.as_str().is_some_and(|one| one == "*" || one.starts_with("cni") || one.contains('/'));
         list(chain, "/accepts").iter().any(accepts)

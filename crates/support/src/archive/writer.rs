@@ -12,7 +12,7 @@ use super::{MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_NAME, MAX_PART};
 use crate::index::{CollectorRecord, FileRecord, INDEX, Index, KIND, Redaction, SCHEMA, Truncation};
 use crate::redact::Redactor;
 
-/// Reason why a file cannot be added, or the archive not finished.
+/// Reason why a file cannot be added, or the archive cannot be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The limits of a bundle are reached: the file is omitted, the bundle remains valid.
@@ -147,7 +147,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Removes the first line of a truncated text, which may start within a secret.
+/// Removes the first line of a truncated text, because it may start within a secret.
 fn drop_cut_line(text: &mut Vec<u8>) {
     let end = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
     text.drain(..end);

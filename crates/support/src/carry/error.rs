@@ -17,7 +17,7 @@ pub enum CarryError {
         #[source]
         source: Box<landfall_bundle_spec::Error>,
     },
-    /// The manifest is signed with another key than an accepted one.
+    /// The manifest is signed with a key that is not accepted.
     #[error("the manifest is signed by the key {found}, and the key of the site is {wanted}")]
     OtherKey {
         /// Key in the manifest.

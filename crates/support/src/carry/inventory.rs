@@ -1,4 +1,4 @@
-//! `inventory.json`: content of a site, for the vendor who makes its next release, delta or license.
+//! `inventory.json`: content of a site, for the vendor who creates its next release, delta or license.
 
 use landfall_bundle_spec::{Sha256, read_typed};
 use schemars::JsonSchema;
@@ -67,7 +67,7 @@ pub struct PinnedRoot {
 }
 
 impl SiteInventory {
-    /// Creates an inventory without further facts.
+    /// Creates an inventory without any facts.
     pub fn of(site: String, landfall: String, site_key: String) -> Self {
         Self {
             document_type: INVENTORY_TYPE.to_owned(),

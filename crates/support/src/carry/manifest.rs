@@ -19,7 +19,7 @@ pub const MANIFEST_BYTES: u64 = 1 << 20;
 /// Value of `type` in the manifest.
 const MANIFEST_TYPE: &str = "landfall.dev/carry/1";
 
-/// Prefix of the signed bytes, so that a signature of anything else is not valid for a manifest.
+/// Prefix of the signed bytes, so that no other signature is valid for a manifest.
 const CONTEXT: &str = "landfall.dev/carry/1\n";
 
 /// Manifest of carried parts.
@@ -33,7 +33,7 @@ pub struct CarryManifest {
     pub site: String,
     /// Creation time by the host's clock, RFC 3339 in UTC.
     pub made: String,
-    /// Version of the `landfall` that made it.
+    /// Version of the `landfall` that created it.
     pub landfall: String,
     /// Parts that are present.
     pub parts: Vec<PartRecord>,

@@ -3,7 +3,7 @@
 //!
 //! Threats: a part may be changed, omitted, added, or taken from another folder. The manifest states kind, size and
 //! digest of each part, and lists missing ones with reasons. A manifest may come from another host: its reader names
-//! the accepted keys. It may be truncated by the removal of the stick: it is written last. Names may lead out of the
+//! the accepted keys. It may be truncated when the stick is removed: it is written last. Names may lead out of the
 //! folder: the name of each part follows from its kind.
 
 mod error;

@@ -73,7 +73,7 @@ pub struct MissingPart {
 }
 
 impl PartRecord {
-    /// Returns an error for another size or digest than the part's.
+    /// Returns an error if size or digest differ from the part's.
     pub fn check(&self, found_bytes: u64, found: Sha256) -> Result<(), CarryError> {
         if (found_bytes, found) == (self.size_bytes, self.sha256) {
             return Ok(());

@@ -76,7 +76,7 @@ fn inventory_round_trips() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// With any byte changed, the manifest is refused, or means what the site signed.
+    /// With any byte changed, the manifest is either refused or means what the site signed.
     #[test]
     fn changed_manifest_byte_never_passes(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let site = site();

@@ -1,4 +1,4 @@
-//! Two corpora: secrets in every encoding, of which nothing may remain, and evidence, which must stay unchanged. No
+//! Two corpora: secrets in every encoding, no trace of which may remain, and evidence, which must stay unchanged. No
 //! secret is real; each is drawn from a fixed seed, so that no file in the repository would alarm a secret scanner.
 
 use std::fmt::Write as _;
@@ -159,7 +159,7 @@ fn values() -> Vec<String> {
 }
 
 #[test]
-fn known_values_are_redacted_in_any_encoding() {
+fn encoded_known_values_are_redacted() {
     let values = values();
     let redactor = redactor_of(&values.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut forms, mut left) = (0, Vec::new());
@@ -179,7 +179,7 @@ fn known_values_are_redacted_in_any_encoding() {
     assert!(left.is_empty() && forms >= 400, "{} of {forms}: {}", left.len(), left.join("\n"));
 }
 
-/// Middle of a text, without the characters at the edges that base64 shares with neighbors.
+/// Middle of a text, without the characters at the edges whose base64 depends on their neighbors.
 fn core(form: &str) -> String {
     let chars: Vec<_> = form.chars().collect();
     let wide = chars.len() / 3;
@@ -341,7 +341,7 @@ fn shapes(drawn: &dyn Fn(usize) -> String) -> Vec<(String, String)> {
 }
 
 #[test]
-fn secrets_are_redacted_by_name_and_shape() {
+fn named_and_shaped_secrets_are_redacted() {
     let redactor = redactor_of(&[]);
     let (mut forms, mut left) = (0, Vec::new());
     let mut judge = |text: &str, secret: &str| {
@@ -409,7 +409,7 @@ const SETTINGS: &str = "# Settings of the database\nlisten_addresses = '*'\nmax_
 fn evidence_stays_readable() {
     let lines: Vec<_> = HARMLESS.lines().collect();
     assert!(lines.len() >= 400, "{}", lines.len());
-    // A Secret with the same lines does not make any of them secret.
+    // A Secret with the same lines does not make any of them sensitive.
     let texts = [SETTINGS.to_owned(), lines.join("\n")];
     for redactor in [redactor_of(&[]), redactor_of(&[SETTINGS])] {
         let changed: Vec<_> =

@@ -63,7 +63,7 @@ impl KnownValues {
         }
         let values: Vec<_> = self.values.into_iter().filter(|value| !self.public.contains(value)).collect();
         let mut forms = BTreeMap::new();
-        // A value stands for itself, even if it is also a form of another one.
+        // A value is recognized as itself, even if it is also an encoded form of another one.
         for (index, value) in values.iter().enumerate() {
             forms.insert(value.clone(), index);
         }
@@ -112,7 +112,7 @@ fn forms_of(value: &[u8]) -> Vec<Vec<u8>> {
     }
     forms.push(hex::encode(value).into_bytes());
     forms.push(hex::encode_upper(value).into_bytes());
-    // Space in a form; quotes in SQL and YAML, in CSV, and in a shell.
+    // A space in an encoded form; quotes in SQL and YAML, in CSV, and in a shell.
     for (plain, written) in [(b' ', "+"), (b'\'', "''"), (b'"', "\"\""), (b'\'', "'\\''")] {
         if value.contains(&plain) {
             forms.push(value.split(|byte| *byte == plain).collect::<Vec<_>>().join(written.as_bytes()));

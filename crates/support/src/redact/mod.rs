@@ -1,6 +1,6 @@
 //! Redaction of secrets before anything reaches a support bundle.
 //!
-//! Replaced are known values in all their usual forms, and texts that resemble secrets. Encodings for programming
+//! Known values in all their usual forms, and texts that resemble secrets, are replaced. Encodings for programming
 //! languages, URLs, HTML and base64 are decoded for the search. Each secret becomes a token such as
 //! `[redacted:3f2a91c07b44]`. Within one bundle, the same value has the same token. A token is a keyed hash with a key
 //! that is in no bundle, so that values cannot be guessed offline.
@@ -32,7 +32,8 @@ use patterns::Patterns;
 /// Length of the token key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// Bytes of the keyed hash in a token. Two of a thousand secrets get the same token in one of 10^8 bundles.
+/// Bytes of the keyed hash in a token. Among a thousand secrets, the chance that any two share a token is about 1 in
+/// 10^8.
 const TOKEN_BYTES: usize = 6;
 
 /// Replaces secrets.
@@ -47,7 +48,7 @@ pub struct Redactor {
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Neither key nor values may reach a log.
+        // Neither the key nor the values may reach a log.
         formatter.debug_struct("Redactor").field("values", &self.canonical.count()).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use super::patterns::{Decision, Haystack, MatchResult};
 /// Maximum number of bytes between a name and its value: quotes, spaces, a separator, indentation.
 const GAP: usize = 48;
 
-/// Maximum number of bytes before a name in which the dashes of an option, or the rest of the name, are searched; a
+/// Maximum number of bytes before a name in which the dashes of an option, or the rest of the name, are searched for; a
 /// stream keeps as many.
 const BEFORE: usize = 40;
 
@@ -67,7 +67,7 @@ impl Haystack<'_> {
         })
     }
 
-    /// Judges a short name, such as `pass`: as a word by itself, or after a related word.
+    /// Judges a short name, such as `pass`: as a separate word, or after a related word.
     pub(super) fn short(&self, start: usize, end: usize) -> Decision<MatchResult> {
         let before = &self.bytes[start.saturating_sub(BEFORE)..start];
         let is_separated = !before.last().is_some_and(u8::is_ascii_alphanumeric);
@@ -221,7 +221,7 @@ impl Haystack<'_> {
         self.bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
     }
 
-    /// Returns true if a name is that of an option: dashes precede it, with only letters and dashes between.
+    /// Returns true if a name is that of an option: it follows dashes, with only letters and dashes in between.
     fn is_option(&self, start: usize) -> bool {
         let before = &self.bytes[start.saturating_sub(BEFORE)..start];
         let name = before.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte));

@@ -40,7 +40,7 @@ pub(super) fn parts(text: &[u8], patterns: &Patterns) -> Vec<Vec<u8>> {
 fn in_json(json: &Value, is_named: bool, patterns: &Patterns, found: &mut Vec<Vec<u8>>) {
     match json {
         Value::String(text) => {
-            // A document has few texts, and any of them may be the secret, except addresses and paths.
+            // A document has few strings, and any of them may be the secret, except addresses and paths.
             let is_address = text.starts_with('/') || text.contains("://");
             let is_whole = is_named || (text.len() >= SHORTEST_RANDOM && !is_address);
             if is_whole {

@@ -1,5 +1,6 @@
 //! Patterns of secrets, independent of their origin. Each starts with a word; the following bytes decide. A pattern
-//! that reaches the end of the present bytes asks for more, so that a stream finds the same secrets as a complete text.
+//! that reaches the end of the available bytes asks for more, so that a stream finds the same secrets as a complete
+//! text.
 
 use aho_corasick::AhoCorasick;
 
@@ -18,7 +19,7 @@ pub(super) enum MatchResult {
     Secret(usize, usize),
 }
 
-/// The present bytes, and a mark for the end of the text.
+/// The available bytes, and a mark for the end of the text.
 #[derive(Clone, Copy)]
 pub(super) struct Haystack<'a> {
     pub(super) bytes: &'a [u8],
@@ -28,7 +29,7 @@ pub(super) struct Haystack<'a> {
 /// Kinds of patterns that judge the bytes after a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pattern {
-    /// The key of a service with its own prefix, matched exactly, and at least this many further characters.
+    /// The key of a service with its own prefix, matched exactly, and at least this many more characters.
     Prefixed(&'static str, usize),
     Kind(Kind),
 }
@@ -60,7 +61,7 @@ pub(super) enum Kind {
     Directive,
     /// The value that belongs to a name, such as `password=…`.
     Named,
-    /// The value of a short name, which must be a word by itself.
+    /// The value of a short name, which must be a separate word.
     Short,
     /// The value of a name, up to the end of the line.
     NamedLine,
@@ -116,8 +117,8 @@ impl Patterns {
     }
 }
 
-/// End of the last secret of each kind. A word of the same kind inside it shows nothing new and is skipped, which keeps
-/// the time linear for texts that repeat a word.
+/// End of the last secret of each kind. A word of the same kind inside it reveals nothing new and is skipped, which
+/// keeps the time linear for texts that repeat a word.
 #[derive(Default)]
 pub(super) struct CoveredSecrets(Vec<(Pattern, usize)>);
 

@@ -11,7 +11,7 @@ const LONGEST_USER: usize = 1024;
 /// Number of characters of a service's key that are judged.
 const LONGEST_JUDGED: usize = 64;
 
-/// Prefixes that ordinary names have as well. No key contains a separator after one.
+/// Prefixes that ordinary names also have. No key contains a separator after one.
 const PREFIXES_OF_NAMES: [&[u8]; 7] = [b"npm_", b"hf_", b"r8_", b"gsk_", b"glc_", b"sbp_", b"ntn_"];
 
 /// Words in the first line of PEM, one of which marks a key.
@@ -29,7 +29,7 @@ impl Haystack<'_> {
         }
         let last_line = [dashes, b"END "].concat();
         let Some(last) = self.find(label + closing.len(), LIMIT, &last_line)? else {
-            // Its end is missing: everything that may belong to it is redacted.
+            // The end is missing: everything that may belong to the key is redacted.
             return Some(MatchResult::Secret(start, self.bytes.len().min(label + closing.len() + LIMIT)));
         };
         let begin = last + last_line.len();
@@ -111,7 +111,7 @@ impl Haystack<'_> {
         let is_dotted = prefix.contains(&b'.') || prefix == b"K10";
         let is_member = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let is_dotted_part = |byte: u8| is_dotted && b".:".contains(&byte);
-        // The beginning decides, so that words that only look similar take little time.
+        // The prefix decides, so that words that only look similar cost little time.
         let seen = self.run_within(from, least.max(LONGEST_JUDGED), |byte| is_member(byte) || is_dotted_part(byte))?;
         let value = &self.bytes[from..seen];
         // Ordinary names consist of words; keys contain digits. Some prefixes are shared with names, as in

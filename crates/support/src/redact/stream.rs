@@ -14,7 +14,7 @@ const BATCH: usize = 64 << 10;
 /// A secret in the buffer.
 #[derive(Debug)]
 struct Span {
-    /// Start of the word that reveals it, or of the secret itself.
+    /// Start of the word that reveals the secret, or of the secret itself.
     begins: usize,
     start: usize,
     end: usize,
@@ -163,7 +163,7 @@ impl Search<'_> {
         for known in self.redactor.known.find_overlapping_iter(&bytes[from..]) {
             let found = (known.start() + from, known.end() + from);
             let (start, end) = origin(found.0, found.1);
-            // A longer writing exceeds the bytes that are kept, and the result must not depend on how the text was
+            // A longer spelling exceeds the bytes that are kept, and the result must not depend on how the text was
             // split.
             if start < self.limit && end - start <= self.redactor.longest {
                 let token = self.redactor.token(&bytes[found.0..found.1]);

@@ -1,8 +1,8 @@
-//! Words at which secrets start, and the pattern for each that judges the following bytes.
+//! Words at which secrets start, each with the pattern that judges the following bytes.
 
 use super::patterns::{Kind, Pattern};
 
-/// Prefixes of services' keys, matched exactly, each with the minimum number of further characters.
+/// Prefixes of services' keys, matched exactly, each with the minimum number of characters after it.
 const PREFIXES: &[(&str, usize)] = &[
     ("AKIA", 16),
     ("ASIA", 16),

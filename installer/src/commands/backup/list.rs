@@ -4,9 +4,8 @@ use std::iter;
 
 use indicatif::HumanBytes;
 use jiff::Timestamp;
-use landfall_lifecycle::operations::{BackupSummary, BackupTimes, BackupTry, Operations, PointsInTime};
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_documents::backups::{BackupList, BackupSummary, BackupTry, PointsInTime};
+use landfall_lifecycle::operations::Operations;
 
 use super::{cut_text, streams_text};
 use crate::commands::site::operations_of_root;
@@ -16,40 +15,16 @@ use crate::printer::Printer;
 use crate::shown;
 use crate::table::{age, format_table, to_the_second};
 
-/// All backups of a site.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BackupList {
-    /// Backups, oldest first.
-    backups: Vec<BackupSummary>,
-    /// Time spans in which every point can be restored, oldest first.
-    points_in_time: Vec<PointsInTime>,
-    /// Start times of automatic backups and drills; absent if nothing is backed up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    schedule: Option<BackupTimes>,
-    /// Latest attempt at a backup outside of an upgrade; absent if there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_try: Option<BackupTry>,
-    /// Latest drill that a person requested; absent if there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_drill: Option<BackupTry>,
-    /// Latest backup that did not begin because another operation ran; absent after a later attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_refusal: Option<BackupTry>,
-}
-
-impl BackupList {
-    /// Reads the backups of this host.
-    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        Ok(Self {
-            backups: operations.backups()?,
-            points_in_time: operations.points_in_time()?,
-            schedule: operations.backup_times()?,
-            last_try: operations.last_backup(),
-            last_drill: operations.last_drill(),
-            last_refusal: operations.refused_backup(),
-        })
-    }
+/// Reads the backups of this host.
+pub(crate) fn backup_list(operations: &Operations) -> Result<BackupList, Failure> {
+    Ok(BackupList {
+        backups: operations.backups()?,
+        points_in_time: operations.points_in_time()?,
+        schedule: operations.backup_times()?,
+        last_try: operations.last_backup(),
+        last_drill: operations.last_drill(),
+        last_refusal: operations.refused_backup(),
+    })
 }
 
 impl Document for BackupList {
@@ -59,7 +34,7 @@ impl Document for BackupList {
 /// Prints the list.
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let list = BackupList::of(&operations)?;
+    let list = backup_list(&operations)?;
     printer.report(&list, |list| text(list, Timestamp::now()))
 }
 
@@ -140,8 +115,8 @@ fn failure_text(what: &str, tried: &BackupTry) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use landfall_documents::backups::{BackupFailure, ProvenPoints};
     use landfall_error_codes::codes;
-    use landfall_lifecycle::operations::{BackupFailure, ProvenPoints};
 
     use super::super::tests::backup;
     use super::*;
@@ -181,12 +156,12 @@ mod tests {
             last_refusal: None,
         };
         assert_eq!(shown_at(&none), "this site has no backups; `landfall backup run` makes one");
-        let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
+        let failure = BackupFailure { code: codes::SITE_BUSY.into(), what: "an upgrade runs".to_owned() };
         let at = "2026-11-22T09:00:00Z".to_owned();
         let refused = BackupTry { at, failure: Some(failure), succeeded: None, mended: false };
         let none = BackupList { last_refusal: Some(refused), ..none };
         assert_eq!(shown_at(&none).lines().count(), 2);
-        let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
+        let (code, what) = (codes::BACKUP_INTERRUPTED.into(), "it began then and did not end".to_owned());
         let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
         let cut = BackupTry { at, failure, succeeded: None, mended: false };
         let none = BackupList { last_try: Some(cut), ..none };

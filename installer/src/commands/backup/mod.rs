@@ -11,13 +11,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use indicatif::HumanBytes;
+use landfall_documents::backups::{BackupCut, BackupSummary};
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
-    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, CopiedBackups, DrillReport,
-    DrillReports, LogOutcome, SavedLogs,
+    AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, CopiedBackups, DrillReport, DrillReports, LogOutcome,
+    SavedLogs,
 };
 
-pub(crate) use list::BackupList;
+pub(crate) use list::backup_list;
 
 use super::site::operations_of_root;
 use crate::cli::{
@@ -259,7 +260,8 @@ fn check_text(report: &BackupCheckReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{CheckResult, CutStream, DrilledStream, StreamSummary};
+    use landfall_documents::backups::{CutStream, StreamSummary};
+    use landfall_lifecycle::operations::{CheckResult, DrilledStream};
 
     use super::*;
 

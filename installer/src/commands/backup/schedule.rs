@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::{BackupsStatus, KeptBackups, ScheduledBackups};
+use landfall_documents::backups::BackupsStatus;
+use landfall_lifecycle::operations::{KeptBackups, ScheduledBackups};
 
 use super::list::{failed_drill, refused_backup};
 use crate::cli::BackupScheduleArguments;
@@ -91,7 +92,7 @@ fn keep_text(keep: &KeptBackups, has_logs: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{BackupFailure, BackupTry};
+    use landfall_documents::backups::{BackupFailure, BackupTry};
 
     use super::*;
 
@@ -114,7 +115,7 @@ mod tests {
     fn schedule_names_failures() {
         let tried = |at: &str, code: &str, what: &str| BackupTry {
             at: at.to_owned(),
-            failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
+            failure: Some(BackupFailure { code: code.into(), what: what.to_owned() }),
             succeeded: None,
             mended: false,
         };
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn schedule_shows_next_and_latest() {
         let keep = KeptBackups { hourly: 0, daily: 14, weekly: 0, monthly: 6, point_in_time_days: 7 };
-        let (what, code) = ("postgres/database broke off".to_owned(), "LF4608".to_owned());
+        let (what, code) = ("postgres/database broke off".to_owned(), "LF4608".into());
         let mut schedule = ScheduledBackups {
             time: Some("03:15".to_owned()),
             active: true,

@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use indicatif::HumanDuration;
 use jiff::Timestamp;
-use landfall_lifecycle::operations::{
-    Account, AccountKind, AskedBy, OperationError, OperationOutcome, Operations, PastOperation, PastOperations,
-};
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_documents::history::{Account, AccountKind, AskedBy, OperationHistory, OperationOutcome, PastOperation};
+use landfall_lifecycle::operations::{OperationError, Operations};
 
 use super::site::operations_of_root;
 use crate::cli::{HistoryArguments, HistoryCommand};
@@ -24,26 +21,9 @@ use crate::table::{age, format_table, to_the_second};
 /// Number of operations that the console shows.
 const SHOWN: usize = 100;
 
-/// Operations of a site.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OperationHistory {
-    /// Operations, newest first.
-    operations: Vec<PastOperation>,
-    /// Number of earlier operations, which are omitted.
-    earlier: usize,
-}
-
-impl OperationHistory {
-    /// Reads the latest operations of this host, as many as the console shows.
-    pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        Self::with_limit(operations, SHOWN)
-    }
-
-    fn with_limit(operations: &Operations, limit: usize) -> Result<Self, Failure> {
-        let PastOperations { operations, earlier } = operations.past_operations(limit)?;
-        Ok(Self { operations, earlier })
-    }
+/// Reads the latest operations of this host, as many as the console shows.
+pub(crate) fn operation_history(operations: &Operations) -> Result<OperationHistory, Failure> {
+    Ok(operations.past_operations(SHOWN)?)
 }
 
 impl Document for OperationHistory {
@@ -55,7 +35,7 @@ pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), 
     if let Some(HistoryCommand::Show(arguments)) = &arguments.command {
         return show::run(arguments, printer);
     }
-    let history = OperationHistory::with_limit(&operations_of_root(printer)?, arguments.limit.get())?;
+    let history = operations_of_root(printer)?.past_operations(arguments.limit.get())?;
     if history.operations.is_empty() && history.earlier == 0 {
         return Err(OperationError::NotInstalled.into());
     }
@@ -115,7 +95,7 @@ fn reasons(past: &PastOperation) -> Vec<String> {
     let undone = past.undone_because.as_ref().map(|cause| format!("undone because {cause}"));
     let failure = past.failure.as_ref().map(|failure| {
         let step = if failure.step.is_empty() { String::new() } else { format!("{}: ", failure.step) };
-        format!("{step}{} [{}]", failure.what, failure.code)
+        format!("{step}{} [{}]", failure.failure.what, failure.failure.code)
     });
     hint.map(str::to_owned).into_iter().chain(undone).chain(failure).collect()
 }
@@ -136,6 +116,7 @@ fn word(outcome: OperationOutcome) -> &'static str {
         OperationOutcome::Stuck => "stuck",
         OperationOutcome::Open => "open",
         OperationOutcome::Unreadable => "unreadable",
+        OperationOutcome::Unknown => "unknown",
     }
 }
 
@@ -163,7 +144,7 @@ fn account(account: &Account) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use landfall_peer::OperationFailure;
+    use landfall_documents::failure::StepFailure;
 
     use super::*;
 
@@ -194,12 +175,14 @@ pub(super) mod tests {
             from: Some("starter 1.0.0".to_owned()),
             to: Some("starter 1.1.0".to_owned()),
             undone_because: Some("a step failed".to_owned()),
-            failure: Some(OperationFailure {
+            failure: Some(StepFailure {
                 step: "start web".to_owned(),
-                code: "LF4103".to_owned(),
-                what: "web is not ready\n   9  install of evil 1.0.0: committed".to_owned(),
-                causes: Vec::new(),
-                hint: "look".to_owned(),
+                failure: landfall_documents::failure::Failure {
+                    code: "LF4103".into(),
+                    what: "web is not ready\n   9  install of evil 1.0.0: committed".to_owned(),
+                    causes: Vec::new(),
+                    hint: "look".to_owned(),
+                },
             }),
             asked: Some(AskedBy::of_console("key:00ff of bob", Some("ada"))),
             ..past(2, "upgrade", OperationOutcome::Undone)

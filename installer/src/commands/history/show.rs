@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use landfall_documents::failure::StepFailure;
 use landfall_lifecycle::operations::{OperationDetails, PastStep};
 
 use super::{REASON, table};
@@ -59,7 +60,7 @@ fn row(step: &PastStep) -> [String; 5] {
 
 /// Reasons why a step failed, or why its undo left something. They may contain anything.
 fn reasons(step: &PastStep) -> Vec<String> {
-    let failed = step.failures.iter().map(|failure| {
+    let failed = step.failures.iter().map(|StepFailure { failure, .. }| {
         let what = [&failure.what].into_iter().chain(&failure.causes).map(String::as_str).collect::<Vec<_>>();
         format!("failed: {} [{}]", what.join(": "), failure.code)
     });
@@ -68,8 +69,8 @@ fn reasons(step: &PastStep) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::OperationOutcome;
-    use landfall_peer::OperationFailure;
+    use landfall_documents::failure::StepFailure;
+    use landfall_documents::history::OperationOutcome;
 
     use super::*;
     use crate::commands::history::tests::past;
@@ -88,12 +89,14 @@ mod tests {
             failures: Vec::new(),
             blocked: None,
         };
-        let failure = OperationFailure {
+        let failure = StepFailure {
             step: "start web".to_owned(),
-            code: "LF4103".to_owned(),
-            what: "web is not ready\n   3  done        forged".to_owned(),
-            causes: vec!["no answer".to_owned()],
-            hint: "look".to_owned(),
+            failure: landfall_documents::failure::Failure {
+                code: "LF4103".into(),
+                what: "web is not ready\n   3  done        forged".to_owned(),
+                causes: vec!["no answer".to_owned()],
+                hint: "look".to_owned(),
+            },
         };
         let web = PastStep {
             number: 2,

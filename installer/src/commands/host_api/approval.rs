@@ -114,7 +114,7 @@ mod tests {
                 approvals.say(word, &waiting.plan).unwrap();
                 beginning.join().unwrap()
             });
-            let code = ended.map_err(|refusal| refusal.problem.code.unwrap_or_default());
+            let code = ended.map_err(|refusal| refusal.problem.code.map(String::from).unwrap_or_default());
             let expected = if word == Word::Approved { Ok(()) } else { Err(codes::APPROVAL_MISSING.id.to_owned()) };
             assert_eq!(code, expected);
             assert_eq!(approvals.waiting(), [], "nothing is left");

@@ -13,14 +13,15 @@ use landfall_error_codes::{CodedError, cases, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretWish};
+use landfall_peer::{Change, KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretRequest};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::child::{Origin, Question, ask, refusal, refusal_in};
+use super::child::{Origin, ask, ask_with, refusal, refusal_in};
 use super::uploads::ChildJudge;
 use super::vault::Vault;
 use crate::commands::change::{LookedBundle, shown_name};
+use crate::commands::resolved_change::{ApprovedChange, ResolvedChange};
 
 /// Time limit for a search of all media.
 const LOOK: Duration = Duration::from_secs(90);
@@ -175,7 +176,8 @@ impl Changes {
     /// Plans a change.
     pub(super) fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
         let _working = self.working();
-        let planned = self.question("plan", change).and_then(|question| ask::<PlannedChange>(&question, PLAN));
+        let planned = self.resolve(change);
+        let planned = planned.and_then(|resolved| ask_with::<PlannedChange>("plan", &resolved, None, PLAN));
         self.clear();
         let PlannedChange { digest, site, document } = planned?;
         let digest = self.approval_digest(digest, change);
@@ -184,8 +186,8 @@ impl Changes {
     }
 
     /// Keeps the value of a secret for a change.
-    pub(super) fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        self.vault.keep(wish)
+    pub(super) fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        self.vault.keep(request)
     }
 
     /// The digest that a person approves. For a change with secrets, it also covers the values.
@@ -201,10 +203,9 @@ impl Changes {
         let _working = self.working();
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the plan's digest is not valid"))?;
-        let begun = self.question("begin", &plan.change).and_then(|mut question| {
-            question.arguments.push(format!("--approved={}", self.vault.unbind(approved)));
-            question.origin = Some(Origin::of(asking));
-            ask::<StartedChange>(&question, BEGIN)
+        let begun = self.resolve(&plan.change).and_then(|change| {
+            let approved = ApprovedChange { change, approved: self.vault.unbind(approved) };
+            ask_with::<StartedChange>("begin", &approved, Some(Origin::of(asking)), BEGIN)
         });
         match (&begun, &plan.change) {
             (Err(_), _) => {
@@ -221,62 +222,45 @@ impl Changes {
         ask::<StartedChange>(&vec!["begin-abort".to_owned(), operation.to_string()].into(), BEGIN).map(drop)
     }
 
-    /// Question for the process that plans or starts a change. On return, the medium is mounted.
-    fn question(&self, verb: &str, change: &Change) -> Result<Question, Refusal> {
+    /// Looks up the objects of a change: a bundle, a kept release, a listed backup, kept values of secrets. On return,
+    /// the medium is mounted.
+    fn resolve(&self, change: &Change) -> Result<ResolvedChange, Refusal> {
         match change {
-            Change::Upgrade { medium } => {
-                let path = self.bundle(medium)?;
-                Ok(vec![format!("{verb}-upgrade"), path.display().to_string()].into())
-            }
+            Change::Upgrade { medium } => Ok(ResolvedChange::Upgrade { bundle: self.bundle(medium)? }),
             Change::Rollback { version, data } => {
                 let kept = self.operations.releases().map_err(|error| to_refusal(&error))?;
                 let kept = kept.into_iter().find(|kept| !kept.installed && kept.version == *version);
                 let unknown = || refusal_in(422, cases::ROLLBACK_OTHER, "this site keeps no release of that version");
-                let mut arguments =
-                    vec![format!("{verb}-rollback"), format!("--to={}", kept.ok_or_else(unknown)?.version)];
-                arguments.extend(data.map(|data| match data {
-                    DataFate::Keep => "--data=keep".to_owned(),
-                    DataFate::Restore => "--data=restore".to_owned(),
-                }));
-                Ok(arguments.into())
+                Ok(ResolvedChange::Rollback { version: kept.ok_or_else(unknown)?.version, data: *data })
             }
-            Change::Restore { backup, at, components } => self
-                .restore(format!("{verb}-restore"), backup.as_deref(), at.as_deref(), components)
-                .map(Question::from),
-            Change::Configure { values, secrets, backup_time } => {
-                let input = self.vault.settings(values, secrets, backup_time.as_deref())?;
-                Ok(Question { input, ..Question::from(vec![format!("{verb}-configure")]) })
-            }
+            Change::Restore { backup, at, components } => self.restore(backup.as_deref(), at.as_deref(), components),
+            Change::Configure { values, secrets, backup_time } => Ok(ResolvedChange::Configure {
+                values: values.clone(),
+                secrets: self.vault.secrets(secrets)?,
+                backup_time: backup_time.clone(),
+            }),
         }
     }
 
-    /// Arguments of a restore: a backup in the host's list, a time in the host's format, and components that have
-    /// backups.
+    /// Resolves a restore: a backup in the host's list, a time in the host's format, and components that have backups.
     fn restore(
         &self,
-        verb: String,
         backup: Option<&str>,
         at: Option<&str>,
         components: &[String],
-    ) -> Result<Vec<String>, Refusal> {
+    ) -> Result<ResolvedChange, Refusal> {
         let known = self.operations.backups().map_err(|error| to_refusal(&error))?;
-        let mut arguments = vec![verb];
-        if let Some(id) = backup {
-            let unknown = || refusal_in(422, cases::BACKUP_ID_UNKNOWN, "this site has no backup with that id");
-            let found = known.iter().find(|known| known.id == id).ok_or_else(unknown)?;
-            arguments.push(format!("--backup={}", found.id));
-        }
-        if let Some(at) = at {
-            let unreadable = |_| refusal(422, codes::REQUEST_INVALID, "at: a time such as 2026-11-22T06:00:00Z");
-            arguments.push(format!("--at={}", at.parse::<jiff::Timestamp>().map_err(unreadable)?));
-        }
+        let unknown = || refusal_in(422, cases::BACKUP_ID_UNKNOWN, "this site has no backup with that id");
+        let listed = |id: &str| known.iter().find(|known| known.id == id).map(|found| found.id.clone());
+        let backup = backup.map(|id| listed(id).ok_or_else(unknown)).transpose()?;
+        let unreadable = |_| refusal(422, codes::REQUEST_INVALID, "at: a time such as 2026-11-22T06:00:00Z");
+        let at = at.map(|at| at.parse::<jiff::Timestamp>().map_err(unreadable)).transpose()?;
         let streams = known.iter().flat_map(|backup| &backup.streams);
         let saved: BTreeSet<&str> = streams.filter_map(|stream| Some(stream.name.split_once('/')?.0)).collect();
-        for component in components {
-            let unknown = || refusal(422, codes::RESTORE_NOTHING, "no backup has data of a component of that name");
-            arguments.push(format!("--component={}", saved.get(component.as_str()).ok_or_else(unknown)?));
-        }
-        Ok(arguments)
+        let unknown = || refusal(422, codes::RESTORE_NOTHING, "no backup has data of a component of that name");
+        let found = |name: &String| saved.get(name.as_str()).map(|found| (*found).to_owned()).ok_or_else(unknown);
+        let components = components.iter().map(found).collect::<Result<_, _>>()?;
+        Ok(ResolvedChange::Restore { backup, at, components })
     }
 
     /// Path of a bundle that was uploaded, or that the last search found; on return, its medium is mounted.
@@ -380,6 +364,7 @@ mod tests {
 
     use landfall_host::paths::SitePaths;
     use landfall_media::progress::SilentProgress;
+    use serde_json::json;
 
     use super::*;
 
@@ -388,7 +373,7 @@ mod tests {
     }
 
     fn code(refusal: Refusal) -> String {
-        refusal.problem.code.unwrap()
+        refusal.problem.code.unwrap().to_string()
     }
 
     #[test]
@@ -414,18 +399,18 @@ mod tests {
             assert_eq!(code(changes.plan(&change).unwrap_err()), expected, "{change:?}");
         }
         let begun = restore(None, Some("2026-11-22T07:00:00+01:00"), &[]);
-        let begun = changes.question("begin", &begun).map_err(code).unwrap();
-        assert_eq!(begun.arguments, ["begin-restore", "--at=2026-11-22T06:00:00Z"], "the time is the host's own text");
+        let resolved = |change: &Change| serde_json::to_value(changes.resolve(change).map_err(code).unwrap()).unwrap();
+        let expected = json!({ "restore": { "backup": null, "at": "2026-11-22T06:00:00Z", "components": [] } });
+        assert_eq!(resolved(&begun), expected, "the time is the host's own text");
         let values = [("--site=/etc/shadow".to_owned(), Value::from("$(reboot)"))].into();
         let change = Change::Configure { values, secrets: [].into(), backup_time: None };
-        let planned = changes.question("plan", &change).map_err(code).unwrap();
-        assert_eq!(planned.arguments, ["plan-configure"], "what was sent is no argument");
-        assert_eq!(*planned.input, br#"{"values":{"--site=/etc/shadow":"$(reboot)"},"secrets":{}}"#);
+        let values = json!({ "--site=/etc/shadow": "$(reboot)" });
+        let expected = json!({ "configure": { "values": values, "secrets": {}, "backupTime": null } });
+        assert_eq!(resolved(&change), expected);
         let timed =
             Change::Configure { values: [].into(), secrets: [].into(), backup_time: Some("03:15; reboot".to_owned()) };
-        let planned = changes.question("plan", &timed).map_err(code).unwrap();
-        assert_eq!(planned.arguments, ["plan-configure"], "the time is no argument");
-        assert_eq!(*planned.input, br#"{"values":{},"secrets":{},"backupTime":"03:15; reboot"}"#);
+        let expected = json!({ "configure": { "values": {}, "secrets": {}, "backupTime": "03:15; reboot" } });
+        assert_eq!(resolved(&timed), expected);
         let secrets = [("directory".to_owned(), "0000000f".to_owned())].into();
         let unknown = Change::Configure { values: [].into(), secrets, backup_time: None };
         assert_eq!(code(changes.plan(&unknown).unwrap_err()), "LF4805", "only a value that it keeps");

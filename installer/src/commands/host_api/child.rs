@@ -1,17 +1,21 @@
 //! Questions about changes that a child process answers. The program of a bundle may take its place, it reads untrusted
 //! content of a stick, and it is killed after a time limit.
 
-use std::io::{Read, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use landfall_documents::failure::FailureCode;
+use landfall_documents::history::AskedBy;
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
-use landfall_lifecycle::operations::{ASKED_VARIABLE, AskedBy, CORRELATION_VARIABLE};
+use landfall_lifecycle::operations::{ASKED_VARIABLE, CORRELATION_VARIABLE, asked_variable};
 use landfall_peer::{Blocker, Problem, Refusal, Requester, is_id};
-use serde::Deserialize;
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// This program, even if its file was replaced.
@@ -29,7 +33,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PrintedError {
-    code: String,
+    code: FailureCode,
     exit_code: u8,
     what: String,
     #[serde(default)]
@@ -43,12 +47,12 @@ struct PrintedError {
 /// Creates a problem from the host's side of the API.
 pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refusal {
     let hint = Some(code.fix.to_owned());
-    Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
+    Problem { status, title: title.into(), detail: None, code: Some(code.into()), hint }.into()
 }
 
 /// Creates a refusal with a case of an error code.
 pub(super) fn refusal_in(status: u16, case: Case, title: impl Into<String>) -> Refusal {
-    let (code, hint) = (Some(case.code().id.to_owned()), Some(case.next.to_owned()));
+    let (code, hint) = (Some(case.code().into()), Some(case.next.to_owned()));
     Problem { status, title: title.into(), detail: None, code, hint }.into()
 }
 
@@ -72,7 +76,7 @@ impl Origin {
 
     fn variables(self) -> impl Iterator<Item = (&'static str, String)> {
         let correlation = self.correlation.map(|id| (CORRELATION_VARIABLE, id));
-        [(ASKED_VARIABLE, self.asked.to_variable())].into_iter().chain(correlation)
+        [(ASKED_VARIABLE, asked_variable(&self.asked))].into_iter().chain(correlation)
     }
 }
 
@@ -90,6 +94,19 @@ impl From<Vec<String>> for Question {
     fn from(arguments: Vec<String>) -> Self {
         Self { arguments, input: Zeroizing::default(), origin: None }
     }
+}
+
+/// Runs `landfall --json node change` with this verb and a document as its input, and reads its answer.
+pub(super) fn ask_with<T: DeserializeOwned>(
+    verb: &str,
+    document: &impl Serialize,
+    origin: Option<Origin>,
+    limit: Duration,
+) -> Result<T, Refusal> {
+    // Messages of the serializer never quote its input.
+    let unwritable = |error: serde_json::Error| refusal(422, codes::REQUEST_INVALID, error.to_string());
+    let input = serde_json::to_vec(document).map(Zeroizing::new).map_err(unwritable)?;
+    ask(&Question { arguments: vec![verb.to_owned()], input, origin }, limit)
 }
 
 /// Runs `landfall --json node change` with these arguments and a time limit, and reads its answer.
@@ -113,20 +130,17 @@ fn answer<T: DeserializeOwned>(
     limit: Duration,
 ) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
+    let input = input_file(&input).map_err(|error| failed(format!("its input cannot be kept: {error}")))?;
     let mut child = command
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
         .envs(origin.into_iter().flat_map(Origin::variables))
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(input))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(format!("the process that answers cannot be started: {error}")))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A process that does not read must not block here. Its answer shows that it did not read.
-        std::thread::spawn(move || stdin.write_all(&input));
-    }
     let (stdout, stderr) = (reader(child.stdout.take(), head), reader(child.stderr.take(), tail));
     let ended = wait(&mut child, limit);
     if ended.is_none() {
@@ -153,6 +167,15 @@ fn answer<T: DeserializeOwned>(
     }
 }
 
+/// File in memory with the input. The program of a bundle that takes the process's place reads it again, and a process
+/// that does not read blocks nothing.
+fn input_file(input: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("landfall-input", MemfdFlags::CLOEXEC)?);
+    file.write_all(input)?;
+    file.rewind()?;
+    Ok(file)
+}
+
 fn reader<P: Read + Send + 'static>(pipe: Option<P>, read: fn(P) -> Vec<u8>) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || pipe.map(read).unwrap_or_default())
 }
@@ -161,7 +184,7 @@ fn reader<P: Read + Send + 'static>(pipe: Option<P>, read: fn(P) -> Vec<u8>) -> 
 fn head(mut pipe: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _cut = pipe.by_ref().take(ANSWER_BYTES).read_to_end(&mut bytes);
-    let _rest = std::io::copy(&mut pipe, &mut std::io::sink());
+    let _rest = io::copy(&mut pipe, &mut io::sink());
     bytes
 }
 
@@ -195,7 +218,7 @@ fn printed_error(stderr: &[u8]) -> Option<PrintedError> {
 
 fn into(error: PrintedError) -> Refusal {
     let PrintedError { code, exit_code, what, causes, blockers, next } = error;
-    let is_busy = [codes::SITE_BUSY, codes::CHANGE_OPEN].iter().any(|busy| busy.id == code);
+    let is_busy = [codes::SITE_BUSY, codes::CHANGE_OPEN].iter().any(|busy| code == *busy);
     let status = match exit_code {
         _ if is_busy => 409,
         2 | 3 => 422,
@@ -228,6 +251,8 @@ mod tests {
     fn answers_and_arguments_are_preserved() {
         assert_eq!(say(r#"printf '["%s"]' "$1""#, LIMIT).unwrap(), json!(["/media/a b; reboot"]));
         assert_eq!(say("cat", LIMIT).unwrap(), json!({ "replicas": 3 }));
+        let again = "cat >/dev/null; exec cat /proc/self/fd/0";
+        assert_eq!(say(again, LIMIT).unwrap(), json!({ "replicas": 3 }), "another program reads it from its beginning");
         assert_eq!(say(r#"printf '["%s"]' "$LANDFALL_CORRELATION""#, LIMIT).unwrap(), json!(["0123abcd"]));
         let asked =
             json!({ "by": { "kind": "user", "name": "ada; reboot" }, "approvedBy": { "kind": "user", "name": "bob" } });
@@ -247,12 +272,12 @@ mod tests {
         let Problem { status, title, detail, code, hint } = *refusal.problem;
         assert_eq!((status, title.as_str(), detail.as_deref()), (503, "not ready", Some("one: two")));
         assert_eq!((code.as_deref(), hint.as_deref()), (Some("LF3020"), Some("do it")));
-        assert_eq!(refusal.blockers[0].code, "LF3008");
+        assert_eq!(&*refusal.blockers[0].code, "LF3008");
     }
 
     #[test]
     fn unusable_answers_are_errors() {
-        let code = |script: &str, limit| say(script, limit).unwrap_err().problem.code.unwrap();
+        let code = |script: &str, limit| say(script, limit).unwrap_err().problem.code.unwrap().to_string();
         assert_eq!(code("exit 1", LIMIT), "LF4808");
         assert_eq!(code("echo nonsense", LIMIT), "LF4808");
         let begun = Instant::now();

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landfall_agent::settings::AgentSettings;
-use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_audit::{Checkpoint, CheckpointRequest};
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
@@ -24,14 +24,14 @@ use landfall_lifecycle::operations::{JudgedLicense, LogSource, OperationProgress
 use landfall_media::progress::SilentProgress;
 use landfall_peer::{
     AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage,
-    PlanPage, Problem, ProgressPage, Refusal, Requester, SecretWish, server,
+    PlanPage, Problem, ProgressPage, Refusal, Requester, SecretRequest, server,
 };
 
 use self::changes::Changes;
 use self::support::Shelf;
-use super::backup::BackupList;
-use super::history::OperationHistory;
-use super::releases::ReleaseList;
+use super::backup::backup_list;
+use super::history::operation_history;
+use super::releases::release_list;
 use crate::document::line;
 use crate::failure::Failure;
 use crate::logging;
@@ -126,9 +126,9 @@ impl Host {
         let operations = &self.operations;
         Ok(Some(match question {
             Question::Status => line(&operations.status()?),
-            Question::Releases => line(&ReleaseList::of(operations)?),
-            Question::History => line(&OperationHistory::of(operations)?),
-            Question::Backups => line(&BackupList::of(operations)?),
+            Question::Releases => line(&release_list(operations)?),
+            Question::History => line(&operation_history(operations)?),
+            Question::Backups => line(&backup_list(operations)?),
             Question::Settings => line(&operations.settings()?),
             Question::License => {
                 let report = operations.license_report()?;
@@ -206,8 +206,8 @@ impl Site for Host {
         imported.map_err(|error| problem(&error.into()))
     }
 
-    fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        self.changes.keep_secret(wish)
+    fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        self.changes.keep_secret(request)
     }
 
     fn license_answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Problem> {
@@ -223,8 +223,8 @@ impl Site for Host {
         Ok(AuditPage { key: record.public_key().to_pem(), last: record.ledger.last })
     }
 
-    fn checkpoint(&self, wish: &CheckpointWish) -> Result<Checkpoint, Problem> {
-        self.operations.sign_audit(wish).map_err(|error| problem(&error.into()))
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<Checkpoint, Problem> {
+        self.operations.sign_audit(request).map_err(|error| problem(&error.into()))
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {
@@ -271,7 +271,7 @@ fn problem(failure: &Failure) -> Problem {
         status,
         title: failure.what().to_owned(),
         detail: (!failure.causes().is_empty()).then(|| failure.causes().join(": ")),
-        code: Some(code.id.to_owned()),
+        code: Some(code.into()),
         hint: Some(failure.next_step().to_owned()),
     }
 }

@@ -13,7 +13,7 @@ use landfall_error_codes::{CodedError as _, codes};
 use landfall_host_api::SupportBundles;
 use landfall_lifecycle::operations::{CollectedSupport, Operations};
 use landfall_media::durable;
-use landfall_peer::{Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportWish};
+use landfall_peer::{Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportRequest};
 use serde::Deserialize;
 
 use super::child::{refusal, run};
@@ -99,7 +99,12 @@ impl Shelf {
     }
 
     /// Replaces the present bundle with the collected one.
-    fn keep(&self, wish: &SupportWish, collected: &CollectOutput, now: Timestamp) -> Result<(), durable::DurableError> {
+    fn keep(
+        &self,
+        wish: &SupportRequest,
+        collected: &CollectOutput,
+        now: Timestamp,
+    ) -> Result<(), durable::DurableError> {
         let expires = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
         let bundle = SupportBundle {
             id: wish.asking.request.clone(),
@@ -134,9 +139,9 @@ impl Shelf {
     }
 
     /// Keeps the bundle of a try, or removes its remains.
-    fn end(&self, wish: &SupportWish, tried: Result<CollectOutput, Refusal>) -> Result<CollectOutput, Refusal> {
+    fn end(&self, request: &SupportRequest, tried: Result<CollectOutput, Refusal>) -> Result<CollectOutput, Refusal> {
         let kept = tried.and_then(|collected| {
-            self.keep(wish, &collected, Timestamp::now()).map_err(|error| disk(&error))?;
+            self.keep(request, &collected, Timestamp::now()).map_err(|error| disk(&error))?;
             Ok(collected)
         });
         kept.inspect_err(|_| note_left(self.clear()))
@@ -178,13 +183,13 @@ impl SupportBundles for Shelf {
         self.current().as_ref().map(|kept| kept.bundle.clone())
     }
 
-    fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
+    fn collect(&self, request: &SupportRequest) -> Result<(), Refusal> {
         // Remains of an earlier try must not take the space of this one.
         let file = self.prepare().map_err(|error| disk(&error))?;
         self.operations.check_room_for_support().map_err(|error| Refusal::from(problem(&error.into())))?;
-        let collected = self.end(wish, run(&arguments(&file, wish.hours), COLLECT))?;
+        let collected = self.end(request, run(&arguments(&file, request.hours), COLLECT))?;
         let (bytes, gaps) = (collected.size_bytes, collected.gaps().len());
-        tracing::info!(by = wish.asking.by, bytes, gaps, "a support bundle is collected for the console");
+        tracing::info!(by = request.asking.by, bytes, gaps, "a support bundle is collected for the console");
         Ok(())
     }
 
@@ -217,9 +222,9 @@ mod tests {
         Shelf::open(operations)
     }
 
-    fn wish(request: &str) -> SupportWish {
+    fn wish(request: &str) -> SupportRequest {
         let (request, by) = (request.to_owned(), "ada".to_owned());
-        SupportWish { asking: Requester { request, by, correlation: "c".to_owned(), first: None }, hours: 24 }
+        SupportRequest { asking: Requester { request, by, correlation: "c".to_owned(), first: None }, hours: 24 }
     }
 
     fn sample_output() -> CollectOutput {

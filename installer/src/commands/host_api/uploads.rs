@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use landfall_host_api::Uploads;
 use landfall_lifecycle::operations::{ArrivedBundle, Operations};
 use landfall_lifecycle::uploads::{UploadError, UploadJudge, UploadUse, UploadVerdict};
-use landfall_peer::{Problem, Upload, UploadWish, UploadsPage};
+use landfall_peer::{Problem, Upload, UploadRequest, UploadsPage};
 
 use super::changes::Changes;
 use super::child::{ask, refusal};
@@ -51,8 +51,8 @@ impl Uploads for Changes {
         self.uploads.page().map_err(|error| error.problem())
     }
 
-    fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem> {
-        self.uploads.begin(wish).map_err(|error| error.problem())
+    fn begin(&self, request: &UploadRequest) -> Result<Upload, Problem> {
+        self.uploads.begin(request).map_err(|error| error.problem())
     }
 
     fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem> {
@@ -100,7 +100,7 @@ mod tests {
         let changes = changes(root.path());
         let (request, by) = ("0123abcd".to_owned(), "ada".to_owned());
         let asking = Requester { request, by, correlation: "c".to_owned(), first: None };
-        let wish = UploadWish { asking, name: "../../etc/shadow".to_owned(), size_bytes: 1000 };
+        let wish = UploadRequest { asking, name: "../../etc/shadow".to_owned(), size_bytes: 1000 };
         let upload = Uploads::begin(&changes, &wish).unwrap();
         let plan = |medium: &str| changes.plan(&Change::Upgrade { medium: medium.to_owned() });
         for medium in [upload.id.as_str(), "../../etc/shadow", "bundle.landfall"] {

@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_lifecycle::site_secrets::SentSecret;
-use landfall_peer::{KeptSecret, Problem, Refusal, SECRET_BYTES, SECRET_LIFE, SecretWish};
-use serde::Serialize;
-use serde_json::Value;
+use landfall_peer::{KeptSecret, Problem, Refusal, SECRET_BYTES, SECRET_LIFE, SecretRequest};
 use zeroize::Zeroizing;
 
 use super::child::refusal;
+use crate::commands::resolved_change::SecretText;
 
 /// Maximum number of values, and of plans; the oldest is dropped for a new one.
 const MOST: usize = 16;
@@ -48,15 +47,6 @@ pub(super) struct Vault {
     bound: Mutex<VecDeque<BoundPlan>>,
 }
 
-/// Input of a process that plans or starts a change of settings.
-#[derive(Serialize)]
-struct SentSettings<'a> {
-    values: &'a BTreeMap<String, Value>,
-    secrets: BTreeMap<&'a str, &'a str>,
-    #[serde(rename = "backupTime", skip_serializing_if = "Option::is_none")]
-    backup_time: Option<&'a str>,
-}
-
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -70,8 +60,8 @@ fn push<T>(list: &mut VecDeque<T>, item: T) {
 
 impl Vault {
     /// Keeps a value.
-    pub(super) fn keep(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        let (name, value) = (wish.name, Zeroizing::new(wish.value));
+    pub(super) fn keep(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        let (name, value) = (request.name, Zeroizing::new(request.value));
         if value.is_empty() || value.len() > SECRET_BYTES {
             let what = format!("a value of a secret has 1 to {SECRET_BYTES} bytes here");
             return Err(*refusal(422, codes::SITE_SECRET_UNFIT, what).problem);
@@ -81,31 +71,20 @@ impl Vault {
         Ok(KeptSecret { id })
     }
 
-    /// Changed values, the values of these secrets, and the time of the backup, as input of a process. Returns a
-    /// refusal if the value of a secret is no longer kept.
-    pub(super) fn settings(
-        &self,
-        values: &BTreeMap<String, Value>,
-        secrets: &BTreeMap<String, String>,
-        backup_time: Option<&str>,
-    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    /// Values of these secrets for a process. Returns a refusal if one is no longer kept.
+    pub(super) fn secrets(&self, secrets: &BTreeMap<String, String>) -> Result<BTreeMap<String, SecretText>, Refusal> {
         let kept = lock(&self.kept);
-        let mut sent = BTreeMap::new();
-        for (name, id) in secrets {
+        let gone = || {
+            let refused = *refusal(404, codes::PLAN_UNKNOWN, "the host no longer keeps the value of a secret").problem;
+            let hint = Some("Give the value again, and approve the plan that is made of it.".to_owned());
+            Refusal::from(Problem { hint, ..refused })
+        };
+        let value_of = |(name, id): (&String, &String)| {
             let found = kept.iter().find(|one| one.id == *id && one.name == *name);
-            let gone = || {
-                let refused =
-                    *refusal(404, codes::PLAN_UNKNOWN, "the host no longer keeps the value of a secret").problem;
-                let hint = Some("Give the value again, and approve the plan that is made of it.".to_owned());
-                Refusal::from(Problem { hint, ..refused })
-            };
             let found = found.filter(|one| one.since.elapsed() < SECRET_LIFE).ok_or_else(gone)?;
-            sent.insert(name.as_str(), found.value.as_str());
-        }
-        // Messages of the serializer never quote its input; these are strings and values without NaN.
-        let unwritable = |error: serde_json::Error| refusal(422, codes::REQUEST_INVALID, error.to_string());
-        let sent = SentSettings { values, secrets: sent, backup_time };
-        serde_json::to_vec(&sent).map(Zeroizing::new).map_err(unwritable)
+            Ok((name.clone(), SecretText(found.value.clone())))
+        };
+        secrets.iter().map(value_of).collect()
     }
 
     /// The digest that a person approves for a plan with these secrets; without secrets, that of the plan itself.
@@ -149,9 +128,9 @@ mod tests {
 
     const VALUE: &str = "canary-of-a-vault";
 
-    fn wish(name: &str, value: &str) -> SecretWish {
+    fn wish(name: &str, value: &str) -> SecretRequest {
         let [by, correlation, name, value] = ["ada", "c", name, value].map(str::to_owned);
-        SecretWish { by, correlation, name, value }
+        SecretRequest { by, correlation, name, value }
     }
 
     fn secret_ids(name: &str, id: &str) -> BTreeMap<String, String> {
@@ -159,10 +138,8 @@ mod tests {
     }
 
     fn input(vault: &Vault, secrets: &BTreeMap<String, String>) -> Result<String, String> {
-        let settings = vault.settings(&BTreeMap::new(), secrets, None);
-        settings
-            .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
-            .map_err(|refusal| refusal.problem.code.unwrap())
+        let found = vault.secrets(secrets).map_err(|refusal| refusal.problem.code.unwrap().to_string());
+        found.map(|secrets| serde_json::to_string(&secrets).unwrap())
     }
 
     #[test]
@@ -171,10 +148,7 @@ mod tests {
         let KeptSecret { id } = vault.keep(wish("directory", VALUE)).unwrap();
         assert!(landfall_peer::is_id(&id) && !id.contains("canary"));
         let secrets = secret_ids("directory", &id);
-        assert_eq!(
-            input(&vault, &secrets).unwrap(),
-            format!(r#"{{"values":{{}},"secrets":{{"directory":"{VALUE}"}}}}"#)
-        );
+        assert_eq!(input(&vault, &secrets).unwrap(), format!(r#"{{"directory":"{VALUE}"}}"#));
         assert_eq!(input(&vault, &secret_ids("mail", &id)).unwrap_err(), "LF4805", "it is of another secret");
         assert_eq!(input(&vault, &secret_ids("directory", "0000000f")).unwrap_err(), "LF4805");
         vault.tend();

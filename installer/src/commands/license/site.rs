@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::{ConfirmedDate, LicenseReport, LicenseStatus, LicenseTerms};
+use landfall_documents::license::{LicenseReport, LicenseStatus, LicenseTerms};
+use landfall_lifecycle::operations::ConfirmedDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use landfall_documents::license::{LimitStatus, UsageStatus};
 use landfall_error_codes::cases;
 use landfall_license::usage::{ComponentUse, LimitUse, Metric};
-use landfall_lifecycle::operations::{LimitStatus, UsageStatus};
 
 use crate::commands::site::operations_of_root;
 use crate::count::format_count;

@@ -6,10 +6,10 @@ mod text;
 
 use std::path::Path;
 
+use landfall_documents::warning::AcceptedWarning;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
 use landfall_lifecycle::configuration::ResolvedValues;
-use landfall_lifecycle::findings::AcceptedWarning;
 use landfall_lifecycle::operations::{InstallRequest, Operations, PlannedInstall};
 use landfall_lifecycle::plan::figures::PlanFigures;
 use landfall_lifecycle::steps::action::Action;

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
+use landfall_documents::warning::{AcceptedBy, AcceptedWarning};
 use landfall_host::facts;
 use landfall_host::facts::Speeds;
-use landfall_lifecycle::findings::AcceptedBy;
 use landfall_lifecycle::plan::figures::{FilesystemFigures, Moment, StepFigures};
 use serde_json::{Value, json};
 

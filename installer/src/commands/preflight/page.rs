@@ -1,7 +1,8 @@
 //! The findings as a self-contained page, for e-mail, a printer or a phone.
 
 use askama::Template;
-use landfall_lifecycle::findings::{AcceptedBy, Finding, Severity};
+use landfall_documents::warning::AcceptedBy;
+use landfall_lifecycle::findings::{Finding, Severity};
 use landfall_lifecycle::operations::PreflightReport;
 
 use super::{by_topic, counts, verdict};

@@ -1,7 +1,8 @@
 use std::process::{Command, Output};
 
+use landfall_documents::warning::AcceptedBy;
 use landfall_host::facts::Topic;
-use landfall_lifecycle::findings::{AcceptedBy, Finding, Severity};
+use landfall_lifecycle::findings::{Finding, Severity};
 use landfall_lifecycle::operations::PreflightReport;
 use landfall_media::durable;
 use serde_json::Value;

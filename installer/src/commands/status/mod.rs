@@ -5,12 +5,13 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use indicatif::HumanBytes;
-use landfall_engine::plan::Operation;
-use landfall_lifecycle::findings::AcceptedWarning;
-use landfall_lifecycle::operations::{
-    BackupsStatus, CertificatesStatus, CopyRecord, GpuHolder, GpuStatus, GpusStatus, OperationStatus, RegistryStatus,
-    SiteState, StatusReport, Verdict,
+use landfall_documents::backups::{BackupsStatus, CopyRecord};
+use landfall_documents::operation::Operation;
+use landfall_documents::status::{
+    CertificatesStatus, GpuHolder, GpuStatus, GpusStatus, OperationStatus, RegistryStatus, SiteState, StatusReport,
+    Verdict,
 };
+use landfall_documents::warning::AcceptedWarning;
 use landfall_lifecycle::plan::gpu_resources::offer_text;
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
@@ -263,15 +264,18 @@ fn headline(report: &StatusReport) -> String {
         }
         SiteState::Installed if report.ready => format!("{release} is installed, and everything is ready"),
         SiteState::Installed => format!("{release} is installed, and not everything is ready"),
-        SiteState::Changing => match report.operation.as_ref().map(|operation| operation.operation) {
-            Some(Operation::Upgrade) => format!("this site is being upgraded to {release}"),
-            Some(Operation::Rollback) => format!("this site is being returned to {release}"),
-            Some(Operation::Restore) => format!("data of {release} is being restored"),
-            _ => format!("settings of {release} are being changed"),
-        },
+        SiteState::Changing => {
+            match report.operation.as_ref().and_then(|operation| Operation::named(&operation.operation)) {
+                Some(Operation::Upgrade) => format!("this site is being upgraded to {release}"),
+                Some(Operation::Rollback) => format!("this site is being returned to {release}"),
+                Some(Operation::Restore) => format!("data of {release} is being restored"),
+                _ => format!("settings of {release} are being changed"),
+            }
+        }
         SiteState::ChangeInterrupted => {
             format!("a change of {release} was interrupted; `landfall resume` finishes or undoes it")
         }
+        SiteState::Unknown => format!("{release} is in a state that this version does not know"),
         SiteState::Uninstalling => format!("{release} is being uninstalled"),
         SiteState::UninstallInterrupted => {
             format!("the uninstall of {release} was interrupted; `landfall uninstall` continues")

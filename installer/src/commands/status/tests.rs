@@ -1,6 +1,8 @@
-use landfall_engine::journal::RecordedError;
+use landfall_documents::failure::Failure;
+use landfall_documents::status::{
+    CertificateStatus, GpuHolder, GpuStatus, GpusStatus, ModelFigure, ModelStatus, StatusReport,
+};
 use landfall_lifecycle::operations::status::sample::{absent, installed_status, interrupted_status};
-use landfall_lifecycle::operations::{CertificateStatus, ModelFigure, ModelStatus};
 
 use super::*;
 
@@ -126,9 +128,9 @@ fn stuck_operation_is_shown() {
     report.verdict = Verdict::Stuck;
     if let Some(step) = report.operation.as_mut().and_then(|operation| operation.step.as_mut()) {
         step.stuck = true;
-        step.status = "failed";
-        step.failure = Some(RecordedError {
-            code: "LF4207".to_owned(),
+        step.status = "failed".to_owned();
+        step.failure = Some(Failure {
+            code: "LF4207".into(),
             what: "ConfigMap kube-system/settings exists and belongs to helm".to_owned(),
             causes: vec!["the API server refused the object".to_owned()],
             hint: "Remove or rename the object if it is not needed, then run `landfall resume`.".to_owned(),

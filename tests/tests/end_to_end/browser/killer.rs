@@ -10,8 +10,8 @@ use landfall_xtask::proofs::admin_output;
 use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::Machine;
 
-/// Maximum number of kills in each of two upgrades, minimum number in one that is undone, and the console's lifetime
-/// between kills.
+/// Maximum number of kills in each of two upgrades, minimum number in an undone one, and the console's lifetime between
+/// kills.
 pub(super) const KILLS: u32 = 25;
 pub(super) const LEAST_KILLS: u32 = 10;
 const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
@@ -46,7 +46,7 @@ impl Killer {
 }
 
 /// Kills the console's process, but no other process of the same program: a drill runs in a copy of the console.
-/// Returns false if no console runs.
+/// Returns false if no console is running.
 pub(super) fn kill(machine: &Machine) -> Result<bool> {
     let uid = "kubectl --namespace landfall-console get pod console-0 --output jsonpath='{.metadata.uid}'";
     // The pod may be missing for a moment.

@@ -2,7 +2,7 @@
 //! user, imports a license, changes a setting, and restores data. Then the customer upgrades while the console is
 //! killed repeatedly, and rolls back through a power cut. The customer also reads why another upgrade was undone, and
 //! sees when the API server, the agent or the host's API is down.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 mod killer;
 mod silence;
@@ -85,7 +85,7 @@ const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
+fn a_customer_runs_site_by_browser() -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine("e2e-browser")?;
     let console = Console::with_token(&machine)?;
@@ -128,7 +128,7 @@ fn hostname(machine: &Machine) -> Result<String> {
 struct Customer<'a> {
     engineer: Engineer<'a>,
     browser: &'a Browser,
-    /// Name that a person types to approve a plan.
+    /// Name that a user types to approve a plan.
     site: String,
 }
 
@@ -353,7 +353,7 @@ impl Customer<'_> {
     /// Uploads damaged files. The browser shows the same error codes as the command line, and the host keeps nothing of
     /// them.
     async fn bring_hostile_files(&self, delta: &Path) -> Result<()> {
-        let folder = tempfile::tempdir_in(fixture::folder()).context("cannot make a folder")?;
+        let folder = tempfile::tempdir_in(fixture::folder()).context("cannot create a folder")?;
         let whole = std::fs::read(delta).with_context(|| format!("cannot read {}", delta.display()))?;
         let head = files_with(delta.parent().context("a delta is in a folder")?, |name| {
             Path::new(name).extension().is_some_and(|end| end == "head")
@@ -376,7 +376,7 @@ impl Customer<'_> {
         for (name, bytes) in spoiled {
             // Files in one folder might be parts of one bundle.
             let alone = folder.path().join(name.replace('.', "-"));
-            std::fs::create_dir(&alone).with_context(|| format!("cannot make a folder for {name}"))?;
+            std::fs::create_dir(&alone).with_context(|| format!("cannot create a folder for {name}"))?;
             std::fs::write(alone.join(name), bytes).with_context(|| format!("cannot write {name}"))?;
             hostile.push(alone.join(name));
         }

@@ -25,20 +25,20 @@ use super::later_releases::{ensure_half_release, ensure_later_releases};
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn cheap_faults_end_as_the_table_says() -> Result<()> {
+fn cheap_faults_end_as_expected() -> Result<()> {
     strike_by_table("e2e-faults", CHEAP.iter().collect())
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn every_fault_of_odd_rows_ends_as_the_table_says() -> Result<()> {
+fn every_fault_ends_as_expected_odd() -> Result<()> {
     ensure_half_release()?;
     strike_by_table("e2e-odd-faults", CHEAP.iter().chain(&OTHERS).step_by(2).collect())
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn every_fault_of_even_rows_ends_as_the_table_says() -> Result<()> {
+fn every_fault_ends_as_expected_even() -> Result<()> {
     ensure_half_release()?;
     strike_by_table("e2e-even-faults", CHEAP.iter().chain(&OTHERS).skip(1).step_by(2).collect())
 }
@@ -69,7 +69,7 @@ fn begin_to_write(engineer: Engineer<'_>) -> Result<()> {
     writer::start(engineer.machine())
 }
 
-/// Runs one row: the upgrade with its fault, the actions of a person, and the checks afterwards. `removed` are the
+/// Runs one row: the upgrade with its fault, the actions of a user, and the checks afterwards. `removed` are the
 /// writer's rows that were removed with replaced data.
 fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> Result<()> {
     let machine = engineer.machine();
@@ -165,7 +165,7 @@ fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
         });
         let said = engineer.landfall(&arguments);
         ended.store(true, Ordering::Release);
-        let struck = striker.join().map_err(|_| anyhow!("the thread that strikes panicked"))?;
+        let struck = striker.join().map_err(|_| anyhow!("the thread that injects the fault panicked"))?;
         let said = said?;
         let context = || format!("the upgrade said:\n{}", said.lines.join("\n"));
         ensure!(struck.with_context(context)?, "the upgrade ended before {:?}; {}", row.when, context());

@@ -56,7 +56,7 @@ fn numbers(said: &str) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn numbers_are_read_from_what_the_database_prints() {
+fn row_ids_are_parsed() {
     let said = "PostgreSQL stand-alone backend 17.6\nbackend> \t 1: id\t(typeid = 20, len = 8, typmod = -1, byval = \
         t)\n\t----\n\t 1: id = \"17\"\t(typeid = 20, len = 8, typmod = -1, byval = t)\n\t----\nbackend> ";
     assert_eq!(numbers(said).collect::<Vec<_>>(), [17]);

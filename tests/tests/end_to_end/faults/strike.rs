@@ -19,7 +19,7 @@ const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 /// Path of the database's volume, of which there is one.
 const VOLUME: &str = "/var/lib/landfall/storage/pvc-*_postgres_*";
 
-/// Folder in the volume, which a person has created for an inspection.
+/// Folder in the volume, which a user has created for an inspection.
 const MOUNTED: &str = "inspected";
 
 /// Path of the stick while it is disconnected.
@@ -32,7 +32,7 @@ const DROP_IN: &str = "/run/systemd/system/landfall-operation.service.d/pulled.c
 /// Time limit for a process to end.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Statements that make a schema change for 1.1.0 wait ten seconds in each attempt, so that the fault meets the
+/// Statements that make a schema change for 1.1.0 wait ten seconds in each attempt, so that the fault hits the
 /// migration.
 const SLOW: [&str; 2] = [
     "CREATE FUNCTION slow_migration() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF current_query() LIKE \
@@ -46,7 +46,7 @@ const SLOW: [&str; 2] = [
 pub(super) enum Fault {
     /// No external fault: the release itself is broken.
     OfTheRelease,
-    /// The data folder's filesystem has only this space left, until the command has ended.
+    /// Only this much space is left on the data folder's filesystem until the command has ended.
     Fill(RemainingSpace),
     /// Like [`Fault::Fill`], until the program that the operation runs has failed.
     FillUntilHelperEnds(RemainingSpace),
@@ -74,7 +74,7 @@ impl Fault {
         }
     }
 
-    /// Applies the fault. When this returns, it has happened, and the operation continues.
+    /// Applies the fault. When this returns, the fault has occurred, and the operation continues.
     pub(super) fn strike(self, machine: &Machine, found: Option<FoundProcesses>) -> Result<()> {
         match self {
             Self::OfTheRelease => Ok(()),

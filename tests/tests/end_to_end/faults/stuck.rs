@@ -1,4 +1,4 @@
-//! An undo that cannot end: the state meanwhile, and the handbook's page that resolves it.
+//! An undo that cannot end: the state in the meantime, and the handbook's page that resolves it.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::end_to_end::engineer::Engineer;
 use crate::end_to_end::handbook;
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### An undo that failed\n";
+const PAGE: &str = "field/runbooks/failed-undo";
 
-/// Time limit until the status says that the site is stuck. The agent retries the undo from time to time, and the
-/// status says so meanwhile.
+/// Time limit until the status says that the site is stuck. The agent retries the undo from time to time, which the
+/// status also reports.
 const LOOK_LIMIT: Duration = Duration::from_mins(2);
 
 /// Prefix of the step that cannot be undone.
@@ -23,8 +23,8 @@ const STEP: &str = "keep-copy/pvc-";
 /// Prefix of data from before an upgrade, in the folder of volumes.
 const BEFORE: &str = "before-upgrade.";
 
-/// Checks the stuck state. Only a person can remove the cause, the status names it, and the data from before the
-/// upgrade is next to its volume.
+/// Checks the stuck state. Only a user can remove the cause, the status names it, and the data from before the upgrade
+/// is next to its volume.
 pub(super) fn expect_stuck(engineer: Engineer<'_>) -> Result<()> {
     let [look, ..] = page()?;
     let status = wait_until("the status of a change that is stuck", LOOK_LIMIT, || {

@@ -34,17 +34,16 @@ pub(super) enum Ends {
     /// The upgrade is undone after clients may have written to the changed data. The replaced data, which is kept, has
     /// at least this number of their rows.
     UndoneInUse(usize),
-    /// The upgrade stops, because nothing has changed yet: LF4031. Once the cause is removed, a person takes this
-    /// action.
+    /// The upgrade stops, because nothing has changed yet: LF4031. Once the cause is removed, a user takes this action.
     Stopped(Then),
-    /// The upgrade is undone, but its undo cannot end: LF4008, and the site is stuck. Once the cause is removed, a
-    /// person follows the handbook's page.
+    /// The upgrade is undone, but its undo cannot end: LF4008, and the site is stuck. Once the cause is removed, a user
+    /// follows the handbook's page.
     Stuck,
     /// The upgrade succeeds despite the fault.
     Committed,
 }
 
-/// Action of a person after an upgrade has stopped.
+/// A user's action after an upgrade has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     /// `landfall upgrade --abort`.
@@ -218,7 +217,7 @@ pub(super) static OTHERS: [Row; 15] = [
 ];
 
 #[test]
-fn rows_after_which_the_machine_starts_over_come_last() {
+fn rows_that_restart_machine_come_last() {
     let versions: Vec<&str> = CHEAP.iter().chain(&OTHERS).map(|row| row.ends.version()).collect();
     assert!(versions.is_sorted() && versions.contains(&"1.1.0"), "{versions:?}");
 }

@@ -1,4 +1,4 @@
-//! The moment of a fault: the observed events of an upgrade, and the processes that are paused meanwhile.
+//! The moment of a fault: the observed events of an upgrade, and the processes that are paused at that moment.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,11 +30,11 @@ const SLEEPING: &str = "-c \"SELECT count(*) FROM pg_stat_activity WHERE wait_ev
 pub(super) enum FaultMoment {
     /// Before the command is typed.
     Before,
-    /// Once the journal says that this step begins.
+    /// Once the journal records that this step begins.
     Step(&'static str),
-    /// This long after the journal says that this step begins.
+    /// This long after the journal records that this step begins.
     Into(&'static str, Duration),
-    /// Once the journal says that the undo begins.
+    /// Once the journal records that the undo begins.
     Undo,
     /// Once a program of this name runs on the machine.
     Program(&'static str),
@@ -64,7 +64,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Starts to watch from now on.
+    /// Starts watching from now on.
     pub(super) fn begin(machine: &'a Machine, when: FaultMoment) -> Result<Self> {
         let known_pods = match when {
             FaultMoment::PodOf(namespace) => pod_logs(machine, namespace)?,
@@ -135,8 +135,7 @@ impl<'a> Watch<'a> {
         Ok(self.journal.news()?.iter().any(is_begin))
     }
 
-    /// Finds the process that runs the operation. The search is repeated only until there is one, because it takes
-    /// long.
+    /// Finds the process that runs the operation. The search is slow, so it stops once there is one.
     fn find_operation(&mut self) -> Result<()> {
         if !self.operation.as_ref().is_some_and(ProcessId::is_alive) {
             self.operation = self.machine.first()?.descendants().into_iter().find(is_operation);

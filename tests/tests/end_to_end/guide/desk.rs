@@ -1,6 +1,6 @@
 //! The vendor's environment: a folder in which the guide is followed, with the vendor's programs, store and home folder
 //! next to it.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ use super::proxy::Proxy;
 use super::walk::{Step, steps};
 use crate::end_to_end::fixture;
 
-/// Title of the chapter in VENDOR.
+/// Title of the page.
 const CHAPTER: &str = "From an empty folder";
 
 /// Name of the folder that is initially empty, and of the folder for `PATH` next to it.
@@ -42,7 +42,7 @@ impl Desk {
     pub(super) fn new() -> Result<Self> {
         let folder = fixture::folder();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let around = tempfile::tempdir_in(&folder).context("cannot make a folder for the guide")?;
+        let around = tempfile::tempdir_in(&folder).context("cannot create a folder for the guide")?;
         for name in [WORK, PROGRAMS] {
             std::fs::create_dir(around.path().join(name))?;
         }
@@ -115,7 +115,7 @@ impl Desk {
         let templates = folder.join("charts/hello/templates");
         std::fs::create_dir_all(&templates)?;
         std::fs::write(templates.join("hooks.yaml"), HOOKS)?;
-        let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
+        let handbook = std::fs::read_to_string(workspace::root().join("docs/start/bundle.md"))?;
         let steps = steps(&handbook, CHAPTER)?;
         ensure!(steps.iter().filter(|step| matches!(step, Step::Run(_))).count() >= 10, "{steps:?}");
         let mut for_the_site = Vec::new();

@@ -1,4 +1,4 @@
-//! The guide of VENDOR, from an empty folder to a site, followed literally. It uses a company's proxy with its own
+//! The guide of the handbook, from an empty folder to a site, followed literally. It uses a company's proxy with its own
 //! certificate authority, a registry whose tokens expire after 30 seconds, a hub and a package index. The target is a
 //! machine that has only the stick.
 
@@ -87,7 +87,7 @@ fn address(endpoint: &str) -> Result<std::net::SocketAddr> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
+fn guide_leads_to_running_site() -> Result<()> {
     let parts = images::ensure_all()?;
     let tokens = TokenServer::start(Limit { requests: 0, wait_seconds: 1 })?;
     let registry = Registry::start_for_tokens(&parts.tree.root, &tokens)?;
@@ -119,7 +119,7 @@ fn expect_nothing_to_ask(desk: &Desk, proxy: &Proxy) -> Result<()> {
     let report = Outcome::success(&mut desk.shell(again))?.json()?;
     ensure!(report["kept"].is_string(), "nothing has changed, and the bundle was not kept: {report}");
     let more = proxy.log()?.split_off(asked);
-    ensure!(more.is_empty(), "a build with nothing changed asked for {more:?}");
+    ensure!(more.is_empty(), "an unchanged build requested {more:?}");
     Ok(())
 }
 
@@ -153,6 +153,6 @@ fn expect_way(log: &[String]) -> Result<()> {
     }
     ensure!(count("unknown ") + count("plain ") == 0, "something else was asked: {log:?}");
     let ended = log.iter().filter(|line| line.starts_with("ended ") && line.contains("/blobs/")).count();
-    ensure!(ended > 0, "no token ended in the middle of the pull");
+    ensure!(ended > 0, "no token expired during the pull");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A company's proxy between a vendor and the Internet. All requests go through it, under certificates of its own
+//! A company's proxy between a vendor and the Internet. All requests go through it, under certificates from its own
 //! authority.
 
 use std::io::{BufRead as _, BufReader};

@@ -1,5 +1,5 @@
 //! Follows a chapter of the handbook like a reader: writes its files, edits them as described, and runs its commands.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;
@@ -90,12 +90,15 @@ impl Step {
             Self::Below { line, path, text } => {
                 let found = read(path)?;
                 let whole = format!("\n{line}\n");
-                ensure!(found.matches(&whole).count() == 1, "{path} has the line `{line}` not once:\n{found}");
+                ensure!(
+                    found.matches(&whole).count() == 1,
+                    "{path} does not have the line `{line}` exactly once:\n{found}"
+                );
                 write(path, found.replace(&whole, &format!("{whole}{text}")))
             }
             Self::Replace { from, to, path } => {
                 let found = read(path)?;
-                ensure!(found.matches(from).count() == 1, "{path} has `{from}` not once:\n{found}");
+                ensure!(found.matches(from).count() == 1, "{path} does not have `{from}` exactly once:\n{found}");
                 write(path, found.replace(from, to))
             }
             Self::Run(line) => {
@@ -107,7 +110,7 @@ impl Step {
 }
 
 #[test]
-fn a_chapter_is_read_as_steps() -> Result<()> {
+fn chapter_is_parsed_into_steps() -> Result<()> {
     let text = "# A\n\n## One\n\nWrite this. `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\n- Replace `x` with `y` in \
         `a/b.yaml`.\n\nMore. Add below `y: 1` in `a/b.yaml`:\n\n```yaml\nz: 2\n```\n\n\
         Add to the end of `a/b.yaml`:\n\n```yaml\nend: 3\n```\n\n```console\nvendor$ ls a\nsite# rm b\n```\n\n## Two\n";

@@ -18,11 +18,11 @@ pub const MARK: &str = "hostile";
 pub const ESCAPES: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\r\u{9b}31m\u{1b}[32m\u{8}\u{7f}\t\u{b}\u{85}\u{90}\
     \u{202e}\u{2067}\u{61c}\u{200f}\u{200b}\u{ad}\u{feff}\u{2028}\u{e0041}\nerror[LF0000]: forged";
 
-/// Maximum length of a line for a person, in bytes: 1,000 characters of 10 bytes each, escaped, and the surrounding
-/// text.
+/// Maximum length of a line of human-readable output, in bytes: 1,000 characters of 10 bytes each, escaped, and the
+/// surrounding text.
 const LINE_BYTES: usize = 16 << 10;
 
-/// Maximum length of the output of one run for a person, in bytes.
+/// Maximum length of the human-readable output of one run, in bytes.
 const TEXT_BYTES: usize = 1 << 20;
 
 /// Maximum bytes of JSON per byte of a head: six for a control character, and the indentation around it.
@@ -49,7 +49,7 @@ fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
     if outcome.code == 0 {
         return Ok(());
     }
-    // A preflight that found blockers has succeeded: its findings are its report.
+    // A preflight that found blockers has succeeded: its findings are the result.
     if what.starts_with("preflight ") && outcome.stderr.is_empty() {
         return expect_findings(what, outcome);
     }

@@ -1,7 +1,7 @@
 //! A stick that tries to write to its reader's terminal. Escape codes, control characters and very long names are in
-//! every string and field name that it carries, signed by its vendor or not. No verb that reads it changes anything but
-//! the given store.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+//! every string and field name on it, whether or not its vendor signed them. No verb that reads the stick changes
+//! anything but the given store.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -65,7 +65,7 @@ fn for_each_place(
     let places = share.of(stick.places()?)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = |places: &[(&str, Place)]| -> Result<BTreeSet<String>> {
-        let folder = tempfile::tempdir_in(stick.folder.path()).context("cannot make a folder")?;
+        let folder = tempfile::tempdir_in(stick.folder.path()).context("cannot create a folder")?;
         let mut seen = BTreeSet::new();
         for (document, place) in places {
             let what = place.describe(document);
@@ -107,13 +107,13 @@ fn expect_unchanged(stick: &Path, runs: impl FnOnce() -> Result<()>) -> Result<(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn no_string_of_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
+fn hostile_strings_are_escaped() -> Result<()> {
     escapes_are_harmless(Share::Fourth)
 }
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_long_string_of_a_stick_does_not_flood_the_terminal() -> Result<()> {
+fn long_strings_are_shortened() -> Result<()> {
     long_strings_are_harmless(Share::Fourth)
 }
 
@@ -140,7 +140,7 @@ fn escapes_are_harmless(share: Share) -> Result<()> {
     })?;
     printer::note(format!("{places} kinds of strings, {} of them shown in harmless form", seen.len()));
     ensure!(seen.len() >= SEEN_AT_LEAST, "too few strings were ever shown: {seen:?}");
-    ensure!(listing(&host)? == before, "a verb that only looks has changed the host");
+    ensure!(listing(&host)? == before, "a read-only command changed the host");
     Ok(())
 }
 
@@ -160,10 +160,10 @@ fn long_strings_are_harmless(share: Share) -> Result<()> {
     Ok(())
 }
 
-/// Checks names, which are strings as well: of the head's files, of the bundle, and of the folder that contains it.
+/// Checks names, which are also strings: those of the head's files, of the bundle, and of the folder that contains it.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
+fn hostile_names_are_escaped() -> Result<()> {
     let stick = Stick::new()?;
     let name = format!("{MARK}{}", ESCAPES.replace('\n', ""));
     let mut heads = Vec::new();
@@ -175,7 +175,7 @@ fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
     }
     heads.push((format!("{name}.head"), stick.forgery().head()));
     let folder = stick.folder.path().join(&name);
-    std::fs::create_dir(&folder).context("cannot make a folder")?;
+    std::fs::create_dir(&folder).context("cannot create a folder")?;
     for (name, head) in &heads {
         let path = folder.join(name);
         std::fs::write(&path, head).with_context(|| format!("cannot write {}", path.display()))?;
@@ -185,13 +185,13 @@ fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
     expect_all(&stick.read_by_every_verb(&folder)?, &folder).map(drop)
 }
 
-/// A list of checksums, and a license, which the same stick may carry as files next to the bundle.
+/// A list of checksums, and a license, which the same stick may contain as files next to the bundle.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
+fn neighboring_files_are_not_printed() -> Result<()> {
     let stick = Stick::new()?;
     let folder = stick.folder.path().join("stick");
-    std::fs::create_dir(&folder).context("cannot make a folder")?;
+    std::fs::create_dir(&folder).context("cannot create a folder")?;
     let write = |name: &str, bytes: &[u8]| {
         std::fs::write(folder.join(name), bytes).with_context(|| format!("cannot write {name}"))
     };
@@ -216,10 +216,10 @@ fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
     Ok(())
 }
 
-/// A document that a person receives on a stick, and displays.
+/// A document that a user receives on a stick, and displays.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn no_string_of_a_root_a_revocation_or_a_license_reaches_the_terminal_as_it_is() -> Result<()> {
+fn hostile_trust_documents_are_escaped() -> Result<()> {
     let stick = Stick::new()?;
     let documents: [(&str, Vec<u8>, [&str; 2]); 3] = [
         ("2.root.json", stick.file("trust/1.root.json")?, ["trust", "show"]),
@@ -246,8 +246,8 @@ fn no_string_of_a_root_a_revocation_or_a_license_reaches_the_terminal_as_it_is()
 /// An index, a manifest and a configuration are blobs: they are checked and copied, but never printed.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_the_payload_of_a_bundle_says_is_not_printed() -> Result<()> {
-    let (vendor, folder) = (Vendor::new(KeyKind::EcdsaP256)?, tempfile::tempdir().context("cannot make a folder")?);
+fn payload_text_is_not_printed() -> Result<()> {
+    let (vendor, folder) = (Vendor::new(KeyKind::EcdsaP256)?, tempfile::tempdir().context("cannot create a folder")?);
     let path = folder.path().join("sample.landfall");
     let [bundle, store] = [&path, &folder.path().join("store")].map(|path| path.display().to_string());
     let trust = ["--trust", &vendor.root.fingerprint().to_string()];

@@ -1,5 +1,5 @@
 //! All places of a document where an attacker may write a text: its strings, and the names of its fields. Actual
-//! documents are walked, so that fields added later are covered as well.
+//! documents are walked, so that fields added later are also covered.
 
 use std::collections::BTreeSet;
 
@@ -87,7 +87,7 @@ fn kind_of(pointer: &str) -> String {
 }
 
 #[test]
-fn every_string_and_every_object_is_a_place_once_for_each_kind() {
+fn each_kind_of_place_occurs_once() {
     let document = serde_json::json!({"a": ["x", "y"], "b": {"c/d": "z", "e": 1}, "f": {}});
     let places = Place::of(&document);
     let described: Vec<_> = places.iter().map(|place| place.describe("it")).collect();

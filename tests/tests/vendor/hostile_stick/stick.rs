@@ -1,5 +1,5 @@
 //! Heads with one hostile text, and the verbs that read them.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -59,7 +59,7 @@ impl Stick {
         files[root].1 = vendor.root.bytes().to_vec();
         files.insert(root + 1, ("trust/revocation.json".to_owned(), revocation(&vendor)?));
         let payload_bytes = payload_bytes(&files)?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         Ok(Self { vendor, fingerprint, files, payload_bytes, folder })
     }
 
@@ -138,8 +138,8 @@ impl Stick {
         })
     }
 
-    /// Runs the verbs that read a head whose signatures do not match: one that prints it anyway, and one that refuses
-    /// it like all others.
+    /// Runs two verbs that read a head whose signatures do not match. One prints it anyway, and the other refuses it,
+    /// as all remaining verbs do.
     pub fn read_by_verbs_without_trust(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let verify = ["verify", &head, "--trust", &self.fingerprint];

@@ -1,4 +1,4 @@
-//! The starter release, locked and built like by a vendor: from upstream's hosts and URLs, all of which one server
+//! The starter release, locked and built as a vendor would: from upstream's hosts and URLs, all of which one server
 //! simulates. Exactly the URLs listed by `landfall lock --dry-run` are requested.
 
 mod server;
@@ -108,7 +108,7 @@ impl List {
                 || known(address)
         };
         let others: Vec<_> = asked.addresses.iter().filter(|address| !is_expected(address)).collect();
-        ensure!(others.is_empty(), "asked, and not listed: {others:#?}");
+        ensure!(others.is_empty(), "requested, but not listed: {others:#?}");
         Ok(())
     }
 }
@@ -138,14 +138,14 @@ fn published_digests(lock: &str) -> Vec<&str> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lists() -> Result<()> {
+fn dry_run_lists_exact_addresses() -> Result<()> {
     let mut case = Case::new()?;
     let list = case.list()?;
     let lock = std::fs::read_to_string(workspace::root().join("images.lock")).context("no lock")?;
     let published = published_digests(&lock);
     ensure!(published.len() >= 5, "{published:?}");
 
-    // The lock as it is in this repository: everything on the list is requested, and compared with upstream's published
+    // The lock of this repository, as is: everything on the list is requested, and compared with upstream's published
     // digests.
     let first = case.path("first.lock");
     let refused = Outcome::of(case.lock().arg("--output").arg(&first))?;
@@ -157,7 +157,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let asked = case.upstream.take_requests()?;
     list.has_all(&asked, |_| false)?;
     let silent: Vec<_> = list.addresses.iter().filter(|address| !asked.addresses.contains(*address)).collect();
-    ensure!(silent.is_empty(), "listed, and not asked: {silent:#?}");
+    ensure!(silent.is_empty(), "listed, but not requested: {silent:#?}");
 
     // No stand-in has upstream's digests, so these are treated as unpublished.
     let second = case.path("second.lock");
@@ -173,7 +173,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let arguments = case.vendor.build_arguments(&release(), &case.path("stick"), &["--json"]);
     Outcome::success(case.starter.command(&case.vendor, &arguments).env("HF_TOKEN", TOKEN))?;
     let asked = case.upstream.take_requests()?;
-    // URLs from the index's pages are in the lock by now.
+    // By now, the lock contains URLs from the index's pages.
     list.has_all(&asked, |address| locked.contains(&format!("url: '{address}'")))?;
     ensure!(asked.addresses.iter().any(|address| address.contains("/blobs/")), "no image was fetched");
     case.the_token_stays_with_the_hub()?;
@@ -181,7 +181,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
 }
 
 impl Case {
-    /// Checks that the hub answers nothing without its token, and the host of its large files never receives it.
+    /// Checks that the hub answers nothing without its token, and that the host of its large files never receives it.
     fn the_token_stays_with_the_hub(&self) -> Result<()> {
         let seen = self.stand_ins.hub.requests();
         let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/large/")).collect();
@@ -225,7 +225,7 @@ fn manifest(inspection: &Value, reference: &str) -> Result<Value> {
 }
 
 #[test]
-fn an_address_is_of_a_form_or_is_not() {
+fn address_forms_match() {
     let blob = "https://ghcr.io/v2/NAME/blobs/DIGEST";
     for address in ["https://ghcr.io/v2/a/blobs/sha256:00", "https://ghcr.io/v2/a/b/blobs/sha256:00"] {
         assert!(fits(blob, address), "{address}");

@@ -110,7 +110,7 @@ impl StandIns {
         let (mut registries, mut tags) = (BTreeMap::new(), BTreeMap::new());
         for (name, tag, assembled) in self.images()? {
             let host = name.split('/').next().unwrap_or_default();
-            // Docker's registry has another host name than its images.
+            // Docker's registry has a host name that differs from its images' references.
             let asked = if host == "docker.io" { "index.docker.io" } else { host };
             registries.insert(asked.to_owned(), host.to_owned());
             tags.insert(format!("{name}:{tag}"), assembled.to_owned());

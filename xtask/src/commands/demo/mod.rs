@@ -1,5 +1,5 @@
 //! `cargo xtask demo`: from real software to a running site without network access.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 mod upgrade;
 
@@ -135,7 +135,7 @@ pub(crate) struct WayIn {
 const WAY_IN: [&str; 2] = ["its console:  ", "first, entered once with the token "];
 
 impl WayIn {
-    /// Returns the line that is printed for a person.
+    /// Returns the line that is printed for users.
     fn line(&self) -> String {
         let [begin, between] = WAY_IN;
         format!("{begin}{}{between}{}", self.address, self.token)
@@ -178,13 +178,13 @@ fn open_console(machine: &Machine) -> Result<WayIn> {
 /// Forwards a loopback port of this host to a port of the machine until the demo is ended. Returns its address.
 fn lead_to(port: u16) -> Result<String> {
     let mut forward = workspace::outliving(&["site", "forward", SITE, "--port", &port.to_string()]);
-    // It must not write to the terminal once that belongs to a person again.
+    // It must not write to the terminal once the user has it back.
     let mut forward = forward.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut address = String::new();
-    let output = forward.stdout.take().context("the way to the console says nothing")?;
+    let output = forward.stdout.take().context("the forwarding command prints nothing")?;
     BufReader::new(output).read_line(&mut address).context("cannot read the address of the console")?;
     if !address.starts_with("https://") {
-        bail!("there is no way to the console: the command that leads to it ended with {}", forward.wait()?);
+        bail!("the console cannot be reached: the forwarding command ended with {}", forward.wait()?);
     }
     Ok(address.trim_end().to_owned())
 }

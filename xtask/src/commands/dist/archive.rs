@@ -33,14 +33,31 @@ impl Manual {
             let completions = tool::output(alone(&landfall.path).args(["completions", shell]))?;
             files.insert(format!("completions/{shell}/{file}"), completions.into_bytes());
         }
-        let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
+        let folder = tempfile::tempdir().context("cannot create a folder for manual pages")?;
         tool::output(alone(&landfall.path).args(["manuals", "--output"]).arg(folder.path()))?;
         for page in folder.path().read_dir().context("there are no manual pages")? {
             let page = page?;
             files.insert(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);
         }
+        let folder = tempfile::tempdir().context("cannot make a folder for the handbook")?;
+        tool::output(alone(&landfall.path).args(["handbook", "--output"]).arg(folder.path()))?;
+        insert_all(folder.path(), "handbook", &mut files)?;
         Ok(Self(files))
     }
+}
+
+/// Inserts all files below a folder, under this name.
+fn insert_all(folder: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        let name = format!("{name}/{}", entry.file_name().display());
+        if entry.file_type()?.is_dir() {
+            insert_all(&entry.path(), &name, files)?;
+        } else {
+            files.insert(name, read(&entry.path())?);
+        }
+    }
+    Ok(())
 }
 
 /// Files and folders of the tree that vendors read and copy: the handbook with its figures, and the starting points of
@@ -57,7 +74,7 @@ const READING: [&str; 9] = [
     "releases",
 ];
 
-/// Returns the archive with programs, completions, manual pages, the handbook and the examples.
+/// Returns the archive with programs, completions, manual pages, the handbook as a book and as text, and the examples.
 pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut entries = BTreeMap::new();
     for program in programs {

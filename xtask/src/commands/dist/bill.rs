@@ -59,8 +59,8 @@ fn dependency_ids(node: &Value) -> impl Iterator<Item = &str> {
     list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str())
 }
 
-/// Returns packages that the roots reach through normal dependencies. Those of only builds and tests are not in the
-/// programs.
+/// Returns packages that the roots reach through normal dependencies. Those that only builds and tests need are not in
+/// the programs.
 fn reachable_packages<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>> {
     let nodes: BTreeMap<&str, &Value> =
         list(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();

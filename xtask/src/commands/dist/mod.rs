@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: creates the files of a release page. The same programs and the same commit give the same bytes.
-#![expect(clippy::disallowed_methods, reason = "files of a distribution, which is made again when it is lost")]
+#![expect(clippy::disallowed_methods, reason = "files of a distribution, rebuilt when lost")]
 
 use std::path::{Path, PathBuf};
 

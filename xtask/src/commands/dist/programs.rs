@@ -1,4 +1,4 @@
-//! The programs, built so that they contain nothing of the building machine.
+//! The programs, built so that they contain no trace of the building machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -26,7 +26,7 @@ const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
 ];
 
 /// Memory limit of every command: twice that of the release profile. The test build's code has 70 MiB, and read-ahead
-/// pages of it count as well. Up to 95 MiB in all were measured.
+/// pages of it also count. Up to 95 MiB in total were measured.
 const MEMORY_BYTES: f64 = 2.0 * MEMORY_LIMIT_BYTES;
 
 /// Exit code of `cargo xtask bench` if a goal is missed.
@@ -39,7 +39,7 @@ pub(super) fn run() -> Result<()> {
         let mut bench = Command::new(workspace::THIS_PROGRAM);
         let status = bench.args(["bench", "--pairs", "1"]).env(builds::PROGRAM_VARIABLE, landfall).status();
         let status = status.context("cannot start cargo xtask bench")?;
-        // Goals of time are also meant for the release profile. Without the table, this part fails.
+        // Time goals also assume the release profile. Without the table, this part fails.
         ensure!(matches!(status.code(), Some(0 | GOAL_MISSED)), "cargo xtask bench ended with {status}");
         Ok(())
     })?;
@@ -72,7 +72,7 @@ pub(super) fn figure(row: &Value, name: &str) -> Result<f64> {
 }
 
 fn number(value: &Value) -> Result<f64> {
-    value.as_f64().with_context(|| format!("{value} is no number"))
+    value.as_f64().with_context(|| format!("{value} is not a number"))
 }
 
 /// Fails unless the startup figures are plausible.

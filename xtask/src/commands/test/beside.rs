@@ -29,7 +29,7 @@ const NICENESS: i32 = -5;
 /// Time limit until a killed process has ended.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Parts that run in processes of their own.
+/// Parts that run in separate processes.
 pub(super) struct BackgroundParts<'scope> {
     rows: ScopedJoinHandle<'scope, Vec<Row>>,
     is_stopped: &'scope AtomicBool,
@@ -71,7 +71,7 @@ impl<'scope> BackgroundParts<'scope> {
     }
 }
 
-/// Runs a part as a person would, with its output in a file. Prints the output if the part fails.
+/// Runs a part as a user would, with its output in a file. Prints the output if the part fails.
 fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
     let started = Instant::now();
     let outcome = wait_for(part, is_stopped);

@@ -17,9 +17,9 @@ pub(super) fn run() -> Result<()> {
     let mut status = Command::new("git");
     let changed = tool::output(status.args(["status", "--porcelain"]).current_dir(&tree))?;
     ensure!(changed.is_empty(), "a clone would lack what is not committed:\n{changed}");
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     let [first, second, clone] = ["first", "second", "another place"].map(|name| folder.path().join(name));
-    // An error that only the other folder's name reveals is found before the second half of the time is spent.
+    // An error that only shows under the other folder's name is found before the second half of the time is spent.
     workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&tree).arg(&clone))?;
     workspace::run(&mut in_clone(&clone, &second))?;
     std::fs::remove_dir_all(&clone).with_context(|| format!("cannot remove {}", clone.display()))?;

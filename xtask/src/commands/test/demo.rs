@@ -21,7 +21,7 @@ use crate::site::{Machine, PowerState, Site, wait_until};
 use crate::vendor::VENDOR_STORE;
 use crate::{documents, images, printer, workspace};
 
-/// Time limit with a full cache, on two cores that other processes may use as well.
+/// Time limit with a full cache, on two cores that other processes may also use.
 const WARM_LIMIT: Duration = Duration::from_mins(8);
 
 /// Time limit with an empty cache, or with one that holds only the images.
@@ -64,7 +64,7 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     end(landed)
 }
 
-/// Runs the demo as a person would. Returns its output.
+/// Runs the demo as a user would. Returns its output.
 fn demo() -> Result<Vec<String>> {
     let mut demo = Command::new(workspace::THIS_PROGRAM).arg("demo").stderr(Stdio::piped()).spawn()?;
     let lines = BufReader::new(demo.stderr.take().context("the demo says nothing")?).lines();
@@ -84,7 +84,8 @@ fn demo() -> Result<Vec<String>> {
 
 /// Opens the console at the printed URL, and creates an administrator with the printed token.
 fn enter_console(said: &[String]) -> Result<()> {
-    let way = said.iter().find_map(|line| WayIn::read(line)).context("the demo printed no way into its console")?;
+    let way =
+        said.iter().find_map(|line| WayIn::read(line)).context("the demo did not print how to enter its console")?;
     let folder = tempfile::tempdir()?;
     let memory = text(&folder.path().join("cookies"));
     let first = format!("{}first", way.address);
@@ -97,7 +98,7 @@ fn enter_console(said: &[String]) -> Result<()> {
     arguments.extend(["--write-out", "%{http_code}", &first]);
     arguments.extend(form.iter().map(String::as_str));
     let code = curl(&arguments)?;
-    ensure!(code == "303", "the demo's token made no administrator: {code}");
+    ensure!(code == "303", "the demo's token created no administrator: {code}");
     printer::note("the demo's console was entered with the printed token, at the printed address");
     Ok(())
 }

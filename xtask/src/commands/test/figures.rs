@@ -1,5 +1,5 @@
 //! The part `figures`: the performance table in the release profile, and its limits. It also measures the console: its
-//! answers under load, its memory, and its first page.
+//! response times under load, its memory, and its first page.
 
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
@@ -14,7 +14,7 @@ use crate::bench::{released_program, startup};
 use crate::setup;
 use crate::workspace::{self, cargo};
 
-/// Measures while no machines run beside, and fails unless every limit is met.
+/// Measures while no machines are running, and fails unless every limit is met.
 pub(super) fn run() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     pages::ensure_browser()?;
@@ -28,7 +28,7 @@ pub(super) fn run() -> Result<()> {
     judge_console(&measured_console()?)
 }
 
-/// The test of the time that a replay of journals takes, by a part of its name.
+/// A part of the name of the test that times the replay of journals.
 const REPLAY: &str = "replay_takes_time";
 
 /// Fails if a replay takes longer than its goals, which that test has in the release profile.
@@ -36,7 +36,7 @@ fn replay_journals() -> Result<()> {
     workspace::run(cargo().args(["test", "--release", "--package", "landfall-engine", "--lib", REPLAY]))
 }
 
-/// Measures the console that ships, with a made-up host and, for some figures, a real PostgreSQL.
+/// Measures the console that ships, with a simulated host and, for some figures, a real PostgreSQL.
 fn measured_console() -> Result<Vec<Value>> {
     bench::rows_of(&console::table(), || run_with(&released_program()?, pages::NAME, &[MEASUREMENT]))
 }
@@ -47,7 +47,7 @@ fn judge_console(rows: &[Value]) -> Result<()> {
     let mut exceeded = Vec::new();
     for limit in console::LIMITS {
         let value = bench::figure(row, limit.figure)?;
-        // Only a processor may have had nothing to do.
+        // Zero is plausible only for an idle processor.
         let is_measured = value > 0.0 || (limit.figure == console::IDLE_PROCESSOR && value >= 0.0);
         ensure!(is_measured, "{} was not measured: {value}", limit.figure);
         if value > limit.at_most {
@@ -58,7 +58,7 @@ fn judge_console(rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails if a build took longer than it may before it wrote anything, or where nothing had changed.
+/// Fails if a build took longer than allowed before its first write, or when nothing had changed.
 fn judge_builds(rows: &[Value]) -> Result<()> {
     for (name, limit) in [(RENDERING, RENDERING_LIMIT_SECONDS), (REBUILD, REBUILD_LIMIT_SECONDS)] {
         let (milliseconds, limit) = (bench::figure(bench::row(rows, "build")?, name)?, limit * 1000.0);
@@ -67,7 +67,7 @@ fn judge_builds(rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails if a verb took more memory than it may.
+/// Fails if a verb used more memory than allowed.
 fn judge_memory(rows: &[Value]) -> Result<()> {
     for verb in ["build", "verify", "stage"] {
         let bytes = bench::figure(bench::row(rows, verb)?, MEMORY).with_context(|| format!("the row of {verb}"))?;
@@ -76,7 +76,7 @@ fn judge_memory(rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails if the program is too large, or a verb that does next to nothing takes too long or too much memory.
+/// Fails if the program is too large, or if a verb that does next to nothing takes too much time or memory.
 fn judge_startup(rows: &[Value]) -> Result<()> {
     let mut exceeded = Vec::new();
     let mut judge = |name: &str, figure: &str, limit: f64| -> Result<()> {

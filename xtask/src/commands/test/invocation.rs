@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::printer;
 use crate::workspace::{self, cargo};
 
-/// Returns a cargo command for the launcher, which is a workspace of its own.
+/// Returns a cargo command for the launcher, which is a separate workspace.
 pub(super) fn launcher(command: &str) -> Command {
     let mut cargo = cargo();
     cargo.args([command, "--manifest-path", "launcher/Cargo.toml"]);
@@ -65,11 +65,11 @@ pub(super) fn run_named(test: &str, arguments: &[&str], (variable, value): (&str
 
 /// Takes the lock of the parts with machines. A power cut at an exact instant needs a processor with little other load.
 pub(super) fn turn_on_this_host() -> Result<File> {
-    printer::note("machines of one run at a time on this host: waiting for the turn");
+    printer::note("only one run may have machines on this host: waiting for its turn");
     Cache::open()?.lock("machines")
 }
 
-/// Runs another command of this program, as a person would.
+/// Runs another command of this program, as a user would.
 pub(super) fn xtask(arguments: &[&str]) -> Result<()> {
     workspace::run(Command::new(workspace::THIS_PROGRAM).args(arguments))
 }

@@ -1,4 +1,4 @@
-//! The part "pages": the console in a browser. With `--report`, its screenshots become those of docs/CONSOLE.md.
+//! The part "pages": the console in a browser. With `--report`, its screenshots become those of the handbook's pages on the console.
 #![expect(clippy::disallowed_methods, reason = "pictures of the documents, which a later report replaces")]
 
 use anyhow::{Context, Result};
@@ -6,7 +6,7 @@ use landfall_launcher::packages;
 
 use crate::bench::console::MEASUREMENT;
 use crate::workspace::{self, cargo};
-use crate::{images, npm, python_tools, setup};
+use crate::{images, npm, pictures, python_tools, setup};
 
 /// Name of the part.
 pub(super) const NAME: &str = "pages";
@@ -62,13 +62,15 @@ pub(super) fn ensure_browser() -> Result<()> {
     npm::axe().map(drop)
 }
 
-/// Copies the screenshots of the latest run into the documents.
+/// Copies the screenshots of the latest run into the documents, with fewer colors.
 pub(super) fn keep_pictures() -> Result<()> {
     let (from, to) = (workspace::target_folder().join("pages"), workspace::root().join("docs/console"));
     std::fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     for name in PICTURES {
         let file = format!("{name}.png");
-        std::fs::copy(from.join(&file), to.join(&file)).with_context(|| format!("cannot keep the picture {file}"))?;
+        let picture = std::fs::read(from.join(&file)).with_context(|| format!("there is no picture {file}"))?;
+        let picture = pictures::reduce(&picture).with_context(|| format!("cannot reduce the picture {file}"))?;
+        std::fs::write(to.join(&file), picture).with_context(|| format!("cannot keep the picture {file}"))?;
     }
     Ok(())
 }
@@ -79,8 +81,11 @@ mod tests {
 
     #[test]
     fn documented_pictures_match_kept_ones() {
-        let text = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md")).unwrap();
-        let shown = text.split("](console/").skip(1).filter_map(|rest| rest.split_once(".png)")).map(|(name, _)| name);
+        let folder = workspace::root().join("docs/console").read_dir().unwrap();
+        let pages =
+            folder.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md"));
+        let text: String = pages.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let shown = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()?.strip_suffix(".png"));
         let mut shown: Vec<&str> = shown.collect();
         let mut kept = PICTURES.to_vec();
         shown.sort_unstable();

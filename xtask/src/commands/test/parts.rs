@@ -110,7 +110,7 @@ fn set_up() -> Result<()> {
     Ok(())
 }
 
-/// Compiles everything that background parts need. Otherwise they would compile it while other parts compile as well.
+/// Compiles everything that background parts need. Otherwise, they would compile it at the same time as other parts.
 fn build() -> Result<()> {
     builds::landfall()?;
     workspace::run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
@@ -168,7 +168,7 @@ fn cluster() -> Result<()> {
 /// Part of the name of the `strings` part's test. Part `vendor` covers a quarter of its strings.
 const STRINGS: &str = "every_string_of_a_stick";
 
-/// Takes six minutes: every verb that reads a stick reads each of some hundred kinds of strings.
+/// Takes six minutes: every verb that reads a stick reads each of about a hundred kinds of strings.
 fn strings() -> Result<()> {
     run_end_to_end("vendor", &[STRINGS])
 }

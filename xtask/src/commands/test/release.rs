@@ -30,7 +30,7 @@ const PASSWORD_VARIABLE: &str = "LANDFALL_KEY_PASSWORD";
 /// Creates two distributions, and uses one as a vendor would.
 pub(super) fn run() -> Result<()> {
     let landfall = builds::landfall()?;
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     let keys = folder.path().join("keys");
     tool::output(Command::new(&landfall).args(["key", "new", "--output"]).arg(&keys).env(PASSWORD_VARIABLE, PASSWORD))?;
     let programs = landfall.parent().context("the program is in no folder")?;
@@ -55,7 +55,7 @@ pub(super) fn run() -> Result<()> {
 /// Copies the programs to another folder, with other times and permissions and an unrelated file next to them.
 #[expect(clippy::disallowed_methods, reason = "throw-away copies of a test")]
 fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
-    std::fs::create_dir(folder).context("cannot make a folder for programs")?;
+    std::fs::create_dir(folder).context("cannot create a folder for programs")?;
     for name in dist::names() {
         let (from, to) = (programs.join(name), folder.join(name));
         if from.is_file() {
@@ -172,7 +172,7 @@ fn expect_billed(folder: &Path) -> Result<()> {
 /// Unpacks an archive into an empty folder, and returns the archive's one folder.
 pub(super) fn unpack(distribution: &Path, platform: &str, folder: &Path) -> Result<PathBuf> {
     let place = folder.join(format!("unpacked-{platform}"));
-    std::fs::create_dir(&place).context("cannot make a folder")?;
+    std::fs::create_dir(&place).context("cannot create a folder")?;
     tool::output(
         Command::new("tar")
             .args(["--extract", "--gzip", "--file"])
@@ -200,7 +200,8 @@ fn expect_readable(root: &Path) -> Result<()> {
             ensure!(is_there, "{} leads to {target}, which the archive lacks", page.display());
         }
     }
-    for file in ["docs/VENDOR.md", "docs/examples/charts/release.yaml", "releases/starter/release.yaml", "images.lock"]
+    for file in
+        ["docs/vendor/release.md", "docs/examples/charts/release.yaml", "releases/starter/release.yaml", "images.lock"]
     {
         ensure!(root.join(file).is_file(), "the archive lacks {file}");
     }

@@ -31,7 +31,7 @@ fn judge(rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless backup and restore were compared with commands that a person would type.
+/// Fails unless backup and restore were compared with commands that a user would type.
 fn judge_rates(rows: &[Value]) -> Result<()> {
     for rival in RIVALS {
         ensure!(bench::figure(row(rows, BY_HAND)?, rival)? > 0.0, "{rival} has no rate");

@@ -36,8 +36,8 @@ const FAULTS: &str = "every_fault";
 const DRILLS: &str = "drills_under_load";
 
 /// Tests of the part `recovery`: interrupted installs, uninstalls and restores, and kept data. Interrupted changes are
-/// in `upgrades`, which continue in the same engine, and plain restores in `node`. The first test runs alone, because
-/// it compares the time of each step with the plan.
+/// in `upgrades`, and plain restores in `node`. The first test runs alone, because it compares the time of each step
+/// with the plan.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
 /// Tests of the part `administration`: an administrator's changes to the host of a running site. The first test runs
@@ -63,7 +63,7 @@ const BROWSER: [&str; 5] = [CUSTOMER, "damage::", "host_pack::", "refusals::", "
 /// up to a restore on an empty machine.
 const NODE: [&str; 2] = ["node_upgrade::", "backups::"];
 
-/// Tests with a part of their own, because they are long or need much disk space.
+/// Tests with a separate part each, because they are long or need much disk space.
 const LONG: [&str; 5] = [LARGE, BUSY_LOG, CUTS, FAULTS, DRILLS];
 
 /// The remaining tests: install and uninstall, changes of settings, a few faults, and the handbook's first chapter.

@@ -108,8 +108,8 @@ pub(super) fn run() -> Result<()> {
 }
 
 /// Repeats the tests of the console's storage with PostgreSQL, without those about the database file. It names the
-/// whole workspace, because other crates have few tests with these names. For only the console's package, cargo would
-/// compile its dependencies again, with other features.
+/// whole workspace, because other crates have few tests with these names. If it named only the console's package, cargo
+/// would recompile its dependencies with other features.
 fn run_with_postgresql() -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--quiet", "--workspace", "--lib", "--"]).args(STORING);

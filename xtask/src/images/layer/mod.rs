@@ -1,6 +1,6 @@
 //! File trees and the layers made of them. They are sorted, with fixed times and a fixed gzip header, so that equal
 //! trees always give equal bytes.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -40,7 +40,7 @@ pub enum Kind {
     Folder,
     /// A symbolic link to the given text.
     Link(String),
-    /// A regular file with bytes of its own.
+    /// A regular file with its own bytes.
     Text(Vec<u8>),
     /// A regular file whose bytes are in another file. Two entries with the same slice are hard links to one file.
     Stored(Slice),

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_takes_whole_names() {
+    fn outside_matches_whole_names() {
         let after = snapshot(&[("/var/lib/landfall", "1"), ("/var/lib/landfall/x", "1"), ("/var/lib/landfall-x", "1")]);
         let difference = Difference::between(&snapshot(&[]), &after).outside(&["/var/lib/landfall"]);
         assert_eq!(difference.to_string(), "+ file /var/lib/landfall-x: 1\n");

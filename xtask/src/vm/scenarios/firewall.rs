@@ -15,7 +15,7 @@ use super::living;
 /// Time limit for services to answer again, on a dedicated machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// Maximum time to wait in order to see if they ever answer.
+/// Maximum time to wait in order to see whether they ever answer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Commands that apply Debian's own configuration, which accepts everything.

@@ -100,7 +100,7 @@ pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
     findings.saw(format!("kernel {}, booted in {:.0} s", kernel.trim(), took.as_secs_f64()));
     for (what, question) in STOCK {
         let found = machine.try_run(question)?;
-        findings.expect(found.is_success(), || format!("the machine has not: {what}: {}", found.text()));
+        findings.expect(found.is_success(), || format!("the machine does not have this: {what}: {}", found.text()));
     }
     let address = machine.run(&format!("ip -brief address show {INTERFACE}"))?;
     findings.expect(address.contains(ADDRESS), || format!("the address is another: {address}"));

@@ -17,7 +17,7 @@ const ROWS: u64 = 300;
 const ROWS_LIMIT: Duration = Duration::from_mins(2);
 
 /// Writes each row in its own transaction, and sends its number out of the machine once the database has acknowledged
-/// it. After a boot, all sent numbers must exist.
+/// it. After a boot, all numbers that were sent must exist.
 pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "hard-reset", findings)?;
     engineer::in_database(&mut machine, "CREATE TABLE acknowledged (id bigint PRIMARY KEY)")?;

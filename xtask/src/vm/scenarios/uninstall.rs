@@ -29,6 +29,6 @@ pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()>
     findings.saw(format!("uninstalled in {:.0} s", begun.elapsed().as_secs_f64()));
     let now = Moment::of(&mut machine, Some(&birth))?;
     let difference = birth.difference(&now).outside(&[KEPT]);
-    findings.expect(difference.is_empty(), || format!("the machine differs from its birth:\n{difference}"));
+    findings.expect(difference.is_empty(), || format!("the machine differs from its initial state:\n{difference}"));
     machine.power_off()
 }

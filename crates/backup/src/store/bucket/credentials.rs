@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{BucketError, Result, Trouble};
 
-/// Size limit above that of any such file.
+/// Size limit above the size of any such file.
 const LONGEST_FILE: u64 = 64 << 10;
 
 const KEY: &str = "aws_access_key_id";

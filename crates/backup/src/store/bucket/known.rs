@@ -1,5 +1,5 @@
-//! Cached knowledge about a bucket. It contains small files that were read or written, which are named by their digests
-//! and never change. It also contains listed sizes, which determine the time limit of a request.
+//! Cached knowledge about a bucket. It contains small files that were read or written, which are named after their
+//! digests and never change. It also contains listed sizes, which determine the time limit of a request.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

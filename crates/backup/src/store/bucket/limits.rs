@@ -14,11 +14,11 @@ pub(crate) struct Limits {
     pub answer: Duration,
     /// Minimum bytes per second that a server must transfer, on average over one request.
     pub least_rate: u64,
-    /// Number of tries of a request with a transient failure.
+    /// Number of attempts at a request with a transient failure.
     pub tries: u32,
-    /// Time before the second try; each further one is four times as long.
+    /// Time before the second attempt; each later one is four times as long.
     pub pause: Duration,
-    /// Limit for all work with the bucket. Data stored by then stays, and the next copy continues.
+    /// Time limit for all work with the bucket. Data stored by then stays, and the next copy continues.
     pub total: Duration,
     /// Validity of a signed address.
     pub signed: Duration,

@@ -70,8 +70,8 @@ pub struct Bucket {
 
 impl Bucket {
     /// Creates a bucket without contacting its server. `authority` is the PEM of the certificate authority for its
-    /// certificate; without it, those of the system are trusted. `lock` is a file of this host that is under `flock`
-    /// while the repository changes.
+    /// certificate; without it, the system's authorities are trusted. `lock` is a file of this host that is under
+    /// `flock` while the repository changes.
     pub fn new(
         address: &BucketAddress,
         credentials: BucketCredentials,
@@ -104,9 +104,9 @@ impl Bucket {
             .timeout(None);
         if let Some(pem) = authority {
             let certificates = Certificate::from_pem_bundle(pem);
-            let certificates = certificates.map_err(|error| refused(format!("its authority is no PEM: {error}")))?;
+            let certificates = certificates.map_err(|error| refused(format!("its authority is not PEM: {error}")))?;
             if certificates.is_empty() {
-                return Err(refused("its authority is no PEM".to_owned()).into());
+                return Err(refused("its authority is not PEM".to_owned()).into());
             }
             client = client.tls_certs_only(certificates);
         }
@@ -137,8 +137,8 @@ impl Bucket {
         format!("{}{}", self.prefix, file.display())
     }
 
-    /// Returns every object whose name begins like this, without the prefix. If `directly` is set, names are cut at the
-    /// next `/`, and those common beginnings are returned as well.
+    /// Returns every object whose name begins with this text, without the prefix. If `directly` is set, names are cut
+    /// at the next `/`, and the common prefixes are returned as well.
     fn objects(&self, begin: &str, directly: bool) -> Result<(Vec<ListedFile>, Vec<String>), BucketError> {
         let (mut found, mut folders, mut after) = (Vec::new(), Vec::new(), None::<String>);
         loop {

@@ -19,7 +19,7 @@ use crate::error::{BucketError, Trouble};
 /// Header that carries an upload's SHA-256.
 pub(super) const CHECKSUM: &str = "x-amz-checksum-sha256";
 
-/// Maximum bytes of an answer: no file of a repository comes near it.
+/// Maximum bytes of an answer: no file of a repository comes close to it.
 const LARGEST_ANSWER: u64 = 256 << 20;
 
 /// Bytes assumed for the time limit of an answer of unknown size: a thousand names, or a small file.
@@ -79,7 +79,7 @@ impl Request {
     }
 }
 
-/// Failure of one try.
+/// Failure of one attempt.
 enum TryFailure {
     /// The object does not exist.
     Missing,

@@ -1,4 +1,4 @@
-//! Tests with servers that fail: each kind of trouble has its code, ends in time, and persists.
+//! Tests with failing servers: each kind of trouble has its code, ends in time, and persists.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -96,7 +96,7 @@ fn server_failures_have_distinct_codes() {
     let elsewhere =
         "HTTP/1.1 307 there\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     assert_eq!(of(elsewhere), codes::BUCKET_REFUSED);
-    // The answer is cut off.
+    // The response is truncated.
     assert_eq!(
         of("HTTP/1.1 200 OK\r\ncontent-length: 500\r\nconnection: close\r\n\r\nhello"),
         codes::BUCKET_UNREACHABLE

@@ -1,5 +1,5 @@
-//! A folder with a repository on a failing disk: one call of many returns an error, or a write that seems to succeed is
-//! lost.
+//! A folder with a repository on a failing disk: one of many calls returns an error, or a write that seems to succeed
+//! is lost.
 
 use std::fs::File;
 use std::io;
@@ -21,7 +21,7 @@ pub(super) enum Fault {
     Dies,
     /// A write finds no space.
     Full,
-    /// The bytes of a write cannot be made durable, so they never get their name.
+    /// The bytes of a write cannot be made durable, so the file never gets its name.
     SyncFails,
     /// The name of a write cannot be made durable.
     FolderSyncFails,

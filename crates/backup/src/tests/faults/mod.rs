@@ -1,5 +1,5 @@
 //! Faults of the disk below a repository, or below its copies, at any call of an operation that changes or checks one.
-//! Each is an error with a code, or heals; reported successes are real, and the other repository loses nothing.
+//! Each is an error with a code, or is repaired; reported successes are real, and the other repository loses nothing.
 
 mod failing;
 
@@ -27,7 +27,7 @@ const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, l
 const FAULTS: u64 = 40;
 
 fn data(day: usize) -> Vec<u8> {
-    // Data that the days share is stored once.
+    // Data that several days share is stored once.
     [random(160, 150_000), random(161 + day as u64, 90_000)].concat()
 }
 
@@ -62,7 +62,7 @@ struct Operation {
 fn days_of(repository: &Repository) -> Vec<usize> {
     let day_of = |backup: &Backup| DAYS.iter().position(|day| time(day) == backup.time).unwrap();
     let mut days: Vec<usize> = repository.backups().unwrap().iter().map(day_of).collect();
-    // A backup that was made again appears twice.
+    // A repeated backup appears twice.
     days.dedup();
     days
 }
@@ -251,7 +251,7 @@ fn disk_faults_are_reported_and_harmless() {
             }
             assert!(days_of(&disks.open(SITE_DISK)).ends_with(&[1, 2]) || operation.name == "save", "{what}");
             assert!(days_of(&disks.open(COPIES_DISK)).starts_with(&[0]), "{what}");
-            // The next night, or a person, repeats it.
+            // The next night's run, or a user, repeats it.
             let (ran, _) = disks.run(operation, SITE_DISK, None);
             assert!(ran.is_ok(), "{what}: again: {ran:?}");
             assert!((operation.is_done)(&disks.open(SITE_DISK), &disks.open(COPIES_DISK)), "{what}: again");
@@ -261,7 +261,7 @@ fn disk_faults_are_reported_and_harmless() {
     }
 }
 
-/// Backups that can still be read are listed; if none can, that is reported.
+/// Backups that can still be read are listed; if none can be read, that is reported.
 #[test]
 fn dead_disk_is_not_listed_empty() {
     let disks = TwoDisks::new();
@@ -295,7 +295,7 @@ fn lost_writes_are_found_and_healed() {
             if let Err(error) = ran {
                 assert!(is_of_disk(error.code()), "{what}: {error:?}");
             }
-            // The other repository is unchanged, or has what the operation gave it.
+            // The other repository is unchanged, or contains what the operation copied to it.
             disks.expect_whole(1 - failing, what);
             let open = || open_damaged(&disks.root(failing), SITE, &disks.key).unwrap();
             for backup in open().backups().unwrap() {

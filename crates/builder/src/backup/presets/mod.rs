@@ -1,9 +1,9 @@
-//! Presets: backup rules for well-known software, which `build` expands, so that a site sees a rule as if the vendor
-//! had written each program.
+//! Presets: backup rules for well-known software, which `build` expands, so that a site sees each rule as if the vendor
+//! had written every program.
 //!
 //! A preset is a YAML file of scripts. `@{name}` in a script stands for a parameter: it is replaced with the formatted
-//! value, or with nothing if the parameter is not given. A line that contains nothing else is then removed. Values are
-//! so restricted that YAML, shells and SQL take them literally.
+//! value, or with nothing if the parameter is not given. In the latter case, a line that contains nothing else is
+//! removed. Values are restricted so that YAML, shells and SQL take them literally.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ type Renames = &'static [(&'static str, &'static str)];
 const PRESETS: [(&str, &str, Renames); 4] = [
     ("files", include_str!("files.yaml"), &[]),
     ("postgresql", include_str!("postgresql.yaml"), &[]),
-    // Valkey began as a fork of Redis; its programs have names of their own.
+    // Valkey began as a fork of Redis; its programs have different names.
     ("redis", include_str!("valkey.yaml"), &[("valkey-", "redis-"), ("Valkey", "Redis")]),
     ("valkey", include_str!("valkey.yaml"), &[]),
 ];
@@ -41,7 +41,7 @@ const NONE: [(&str, &str); 1] = [(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Preset {
     parameters: BTreeMap<String, Parameter>,
-    /// Programs that its scripts run, besides the usual ones of a shell.
+    /// Programs that its scripts run, in addition to the usual ones of a shell.
     pub(super) programs: Vec<String>,
     pub(super) save: String,
     pub(super) load: String,
@@ -136,7 +136,7 @@ pub(super) struct FilledPreset {
     pub(super) needs: ContainerNeeds,
 }
 
-/// Why a preset cannot be filled.
+/// Reason why a preset cannot be filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
     /// No preset has this name; with the known names and, for some software, the reason.

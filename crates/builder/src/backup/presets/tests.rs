@@ -110,7 +110,7 @@ fn release_checks_precede_slow_ones() {
             "Every table and B-tree index of every restored database is intact",
         ]
     );
-    assert_eq!(rule.checks[2].limit_seconds, 3600, "a site adds to it what the size of the data takes");
+    assert_eq!(rule.checks[2].limit_seconds, 3600, "a site extends the limit by the size of the data");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn slow_snapshot_keeps_valkey_writable() {
     let mut save = valkey(folder.path(), |rule| rule.save.clone()).spawn().expect("a shell");
     let mut stream = save.stdout.take().expect("a stream");
     let mut first = [0; 9];
-    stream.read_exact(&mut first).expect("a line before the snapshot has ended");
+    stream.read_exact(&mut first).expect("the first line, before the snapshot ends");
     assert_eq!(&first, b"snapshot\n");
     durable::write_file(&at("go"), b"", 0o644).expect("file");
     let mut rest = Vec::new();
@@ -243,7 +243,7 @@ fn slow_snapshot_keeps_valkey_writable() {
         let _closed = load.stdin.take().expect("input").write_all(input);
         load.wait().expect("an end").success()
     };
-    assert!(!loaded(b"REDISrest\n"), "what begins otherwise is no snapshot");
+    assert!(!loaded(b"REDISrest\n"), "another beginning is not a snapshot");
     assert!(loaded(&[&first[..], &rest].concat()));
     let base = fs_err::read(at("appendonlydir/appendonly.aof.1.base.rdb")).expect("the base of the log");
     assert_eq!(base, rest);
@@ -274,7 +274,7 @@ fn base_backup_reserves_own_slot() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.stdout, b"base", "nothing else is in the stream");
     let asked = fs_err::read_to_string(at("asked")).expect("what was asked");
-    // The slot is temporary and reserved at once: it ends with its session.
+    // The slot is temporary and reserved immediately: it ends with its session.
     assert!(asked.contains("pg_create_physical_replication_slot('landfall_base_"), "{asked}");
     assert!(asked.contains("', true, true)") && asked.contains("ALTER SYSTEM SET max_slot_wal_keep_size"), "{asked}");
 
@@ -292,7 +292,7 @@ fn expiring_valkey_keys_are_not_counted() {
     let counted = || valkey(folder.path(), |rule| rule.counts.clone().expect("counts")).output().expect("a shell");
     assert_eq!(String::from_utf8_lossy(&counted().stdout), "db0=4\ndb12=2\n");
     write_program(&program, b"#!/bin/sh\nexit 1\n");
-    assert!(!counted().status.success(), "a server that refuses counts nothing");
+    assert!(!counted().status.success(), "a refusal counts nothing");
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn run(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>, input: &[u8])
         .stderr(Stdio::piped())
         .spawn()
         .expect("a shell");
-    // A script that does not read its input closes it.
+    // A script that does not read its input may close it.
     let _closed = child.stdin.take().expect("input").write_all(input);
     child.wait_with_output().expect("an end")
 }
@@ -438,7 +438,7 @@ fn changing_files_fail_stream() {
 #[test]
 fn flat_folder_saves_in_linear_time() {
     let volume = tempfile::tempdir().expect("folder");
-    // The names exceed the length of an argument list, and are so many that a quadratic loop would take more than an
+    // The names exceed the length of an argument list, and are numerous enough that a quadratic loop would take over an
     // hour.
     let made = Command::new("sh")
         .args(["-c", "cd \"$0\" && seq -f a-file-with-a-name-of-some-length-%06.0f 100000 | xargs touch"])

@@ -1,4 +1,4 @@
-//! Values of parameters, so restricted that every shell and SQL takes them literally.
+//! Values of parameters, restricted so that every shell and SQL takes them literally.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -144,7 +144,7 @@ async fn bucket_server_faults_are_reported() {
         (WEIGHTS, Resource::Redirect(elsewhere.clone()), codes::OBJECT_REFUSED),
         (WEIGHTS, Resource::Status(403), codes::OBJECT_REFUSED),
         (WEIGHTS, Resource::File(b"longer than listed".to_vec()), codes::FETCH_MISMATCH),
-        // The size is the same, but the content is not the listed one.
+        // The size is the same, but the content differs from the listing.
         (WEIGHTS, Resource::Page("text/plain\r\nETag: \"five\"", "weights".to_owned()), codes::FETCH_MISMATCH),
     ] {
         let case = Case::new();
@@ -175,7 +175,7 @@ async fn bucket_requests_are_signed_secretly() {
     let registries = write("registries.yaml", &format!("buckets: [{{host: '{host}', credentials: keys}}]\n"));
     let registries = Registries::read(&registries).expect("read");
     let with_keys = Client::new(registries, DockerConfiguration::default(), QUICK);
-    // The server has the list only at its unsigned URL.
+    // The server offers the listing only at its unsigned URL.
     let (code, what) = case.refusal(&with_keys).await;
     assert_eq!(code, codes::FILE_MISSING.id, "{what}");
     let asked = case.requested_paths();

@@ -54,7 +54,7 @@ async fn versions_are_never_joined() {
     let server = Registry::start(|faults| faults.on_files([Fault::ChangeAfter(1_000_000, vec![9; 3_000_000])])).await;
     let changed = url(&server.add_file("kubelet", &old));
     assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured_file(&new));
-    assert!(server.file_ranges()[1].is_some(), "it asked for the rest, on condition");
+    assert!(server.file_ranges()[1].is_some(), "the rest is requested conditionally");
 
     let server = Registry::start(|faults| {
         faults.no_versions();

@@ -6,10 +6,10 @@ use std::time::Instant;
 use super::*;
 use crate::file_url::FileUrl;
 
-/// Less than the silence of a server, but more than its responses take.
+/// Less than the longest allowed silence of a server, but more than its responses take.
 const STALL: Duration = Duration::from_millis(400);
 
-/// Time for three tries with full waits, plus a margin for a busy machine; far less than the servers would continue.
+/// Time for three attempts with full waits, plus a margin for a busy machine; far less than the servers would continue.
 const SOON: Duration = Duration::from_secs(10);
 
 fn impatient() -> Client {
@@ -77,7 +77,7 @@ async fn endless_blobs_are_refused() {
         assert_eq!(partial.exists(), code == codes::BODY_STALLED, "{fault:?}");
         if matches!(fault, Fault::StallAfter(_)) {
             let ranges = registry.ranges();
-            assert_eq!(ranges.len(), 3, "a few bytes are no progress: {ranges:?}");
+            assert_eq!(ranges.len(), 3, "a few bytes count as progress: {ranges:?}");
             assert_eq!(ranges[2].as_deref(), Some("bytes=2000-"), "what came is continued");
         }
     }
@@ -111,7 +111,7 @@ async fn half_range_of_blob_is_refused() {
     let refused = fetch().await.expect_err("half of the rest");
     assert_eq!(refused.code(), codes::RANGE_WRONG, "{refused}");
     assert!(!store.contains(digest(&blob)));
-    // The first part was correct, and the rest is appended to it.
+    // The first part is correct; the rest is appended to it.
     fetch().await.expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
 }

@@ -83,7 +83,7 @@ async fn proxy(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     (address, asked)
 }
 
-/// A registry and file server, behind TLS, behind a proxy.
+/// A registry and file server, behind TLS and a proxy.
 struct World {
     registry: Registry,
     proxy: SocketAddr,
@@ -164,7 +164,7 @@ async fn authority_is_limited_to_its_host() {
     let reference = format!("{OTHER}/library/thing:1").parse().expect("reference");
     let refused = client.manifest(&reference, &Notes::default()).await.expect_err("not trusted");
     assert_eq!(refused.code(), codes::CERTIFICATE_UNKNOWN);
-    // In the settings for all hosts, the same authority is trusted for both.
+    // In the settings for all hosts, both hosts trust the same authority.
     let client = world.client("proxies: {https: PROXY}\nauthorities: [corp.pem]\n");
     for host in [NAMED, OTHER] {
         world.measure(&client, host).await.expect(host);

@@ -179,7 +179,7 @@ async fn hub_token_stays_with_hub() {
     assert!(!text.contains(TOKEN), "the token is in the lock");
     assert!(case.notes.all().iter().all(|note| !note.contains(TOKEN)), "the token is in a note");
 
-    // The token in the environment is for another hub.
+    // The token in the environment belongs to another hub.
     let mut environment = client();
     environment.hub_token = Some(TOKEN.to_owned());
     case.hub.forget();
@@ -236,7 +236,7 @@ async fn wrong_range_is_refused() {
     let error = case.fetch(&client(), &text).await.expect_err("another range");
     assert_eq!(error.code(), codes::RANGE_WRONG, "{error}");
     assert!(!case.store().contains(digest(&case.weights)));
-    // The first part was correct, and the rest is appended to it.
+    // The first part is correct; the rest is appended to it.
     case.fetch(&client(), &text).await.expect("fetched");
 }
 

@@ -1,5 +1,5 @@
-//! Faults of registries. A small server takes the place of a real one only because a real one does not fail on command;
-//! the tests crate pulls from CNCF distribution.
+//! Faults of registries. A small server replaces a real one, which does not fail on command; the tests crate pulls from
+//! CNCF distribution.
 
 mod buckets;
 mod files;

@@ -135,7 +135,7 @@ async fn registry_faults_are_reported_together() {
     let resolution = case.bench.resolve(&case.text()).await;
     assert_eq!((resolution.failed, resolution.text), (1, case.text()));
     insta::assert_snapshot!(case.bench.errors_text(&resolution.failures));
-    assert!(!case.bench.store().contains(digest(b"other bytes")), "what is not as stated is not kept");
+    assert!(!case.bench.store().contains(digest(b"other bytes")), "an unexpected tarball was kept");
 }
 
 #[tokio::test]

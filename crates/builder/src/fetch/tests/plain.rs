@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Address of another machine that does not respond: a request would fail with another error than the refusal.
+/// Address of another machine that does not respond: a request would fail with an error other than the refusal.
 const ELSEWHERE: &str = "192.0.2.1";
 
 /// Results of requests for a manifest and a blob in one registry.
@@ -64,10 +64,10 @@ async fn redirect_target_gets_no_credentials() {
     }
 }
 
-/// The target of a redirect may also ask for credentials, but its challenge is not one of the registry, which alone
-/// receives the user's credentials.
+/// The target of a redirect may also ask for credentials, but its challenge is not the registry's, and only the
+/// registry receives the user's credentials.
 #[tokio::test]
-async fn redirect_target_is_not_asked_for_tokens() {
+async fn redirect_target_receives_no_token_request() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
         let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
         let asked = RequestResults::new(docker, |faults| {
@@ -186,7 +186,7 @@ async fn plain_http_realm_gets_no_credentials() {
     }
 }
 
-/// The URL has TLS and does not respond: a request would fail with another error than the refusal.
+/// The URL has TLS and does not respond: a request would fail with an error other than the refusal.
 #[tokio::test]
 async fn foreign_realm_gets_no_credentials() {
     let elsewhere = format!("https://{ELSEWHERE}/token");

@@ -1,5 +1,5 @@
-//! Sets of wheels of a `uv.lock` through lock and fetch: URLs in the file, an index in their place, and the travelling
-//! files.
+//! Sets of wheels of a `uv.lock` through lock and fetch. Covers URLs in the file, an index in their place, and the
+//! files that go into the bundle.
 
 use landfall_packages::sample;
 use serde_json::json;
@@ -47,7 +47,7 @@ impl Case {
         )
     }
 
-    /// Text of a lock with the unresolved set; `more` are further fields of it.
+    /// Text of a lock with the unresolved set; `more` are additional fields of it.
     fn text(more: &str) -> String {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \

@@ -137,7 +137,7 @@ async fn dead_proxy_is_reported_once() {
     }
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     let notes = notes.all();
-    assert_eq!(notes.len(), 1, "one line for all that fails alike: {notes:?}");
+    assert_eq!(notes.len(), 1, "identical failures share one line: {notes:?}");
     assert!(notes[0].starts_with("the proxy 127.0.0.1:9 does not answer") && !notes[0].contains("word"), "{notes:?}");
 }
 
@@ -148,12 +148,12 @@ async fn unknown_host_is_given_up_soon() {
     let refused =
         client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &notes).await.expect_err("no such name");
     assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", text_with_causes(&refused));
-    // An unreachable resolver takes time itself; waits between tries take seconds.
+    // An unreachable resolver takes time itself; waits between attempts take seconds.
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
 }
 
-/// A status, the requested wait, and its seconds if Landfall waits.
+/// A status, the requested wait, and that wait in seconds if Landfall honors it.
 const WAITS: [(u16, &str, Option<u64>); 4] = [
     (429, "1", Some(1)),
     (503, "Sun, 06 Nov 1994 08:49:38 GMT", Some(1)),
@@ -207,7 +207,7 @@ async fn registry_wait_is_bounded() {
         let fault = || [Fault::Wait(wait.0, wait.1)];
         let registry = Registry::start(|faults| {
             faults.on_manifests(fault());
-            // Only requests with a token learn the wait.
+            // Only requests with a token are asked to wait.
             faults.ask_for_token("http://SELF/token");
         })
         .await;

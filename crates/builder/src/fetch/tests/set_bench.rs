@@ -1,4 +1,4 @@
-//! A package server, and a folder with a lock that names a package set of it.
+//! A package server, and a folder with a lock that names a package set on it.
 
 use std::fmt::Write as _;
 
@@ -59,7 +59,7 @@ impl SetBench {
         paths
     }
 
-    /// Errors as shown to a person, without text that varies between runs.
+    /// Errors as shown to a user, without text that varies between runs.
     pub(super) fn errors_text(&self, errors: &[crate::BuildError]) -> String {
         let folder = format!("{}/", self.folder.path().display());
         let shown = errors.iter().fold(String::new(), |mut text, error| {

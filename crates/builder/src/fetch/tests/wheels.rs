@@ -98,7 +98,7 @@ async fn registries_file_supplies_package_index() {
     assert_eq!(case.bench.requested_paths(), ["/simple/bard/", "/simple/lyre/"]);
     let (bard, _) = &case.wheels[0];
     assert!(resolution.text.contains(&format!("url: '{server}/files/{bard}'")), "{}", resolution.text);
-    // Hashes are authoritative, not the index: another one makes no pin stale.
+    // Hashes are authoritative, and the index is not: another index makes no pin stale.
     assert!(resolution.text.contains("resolved: 'requirements.txt, Python 3.12 on"), "{}", resolution.text);
     let again = case.bench.resolve(&resolution.text).await;
     assert_eq!((again.failures.len(), again.text, case.bench.requested_paths()), (0, resolution.text, Vec::new()));
@@ -166,7 +166,7 @@ async fn html_only_index_is_read() {
     let (sized, whole) = (digest(&case.wheels[0].1), digest(&case.wheels[1].1));
     assert!(
         !case.bench.store().contains(sized) && case.bench.store().contains(whole),
-        "only what has no length is read"
+        "only wheels without a stated length are read"
     );
     case.bench.fetch(&of_json).await.expect("fetched");
 }
@@ -291,7 +291,7 @@ async fn index_secret_stays_with_index() {
     assert!(!resolution.text.contains("opened"), "{}", resolution.text);
     let (home, away) = (case.bench.server.take_requests(), elsewhere.take_requests());
     assert!(home.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer opened")), "{home:?}");
-    assert_eq!(away.len(), 2, "the page, and the length of the wheel: {away:?}");
+    assert_eq!(away.len(), 2, "the page and the length of the wheel: {away:?}");
     assert!(away.iter().all(|seen| seen.authorization.is_none()), "{away:?}");
 }
 
@@ -315,7 +315,7 @@ async fn changed_wheels_are_refused() {
         assert!(error.to_string().contains("artifacts[0].wheels.pinned.files[0]"), "{error}");
         assert!(!case.bench.store().contains(digest(bytes)));
     }
-    // The index states the hash of a wheel that its server does not have, without a length.
+    // The index states the hash of a wheel that its server lacks, and no length.
     let unsized_case = Case::new();
     let page = format!("<a href=\"/files/{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     unsized_case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));
@@ -386,5 +386,5 @@ fn malformed_wheel_entries_are_refused() {
     ];
     insta::assert_snapshot!(refusals.join("\n"));
     assert!(Lock::parse(&path, known("a.whl", good)).is_ok());
-    assert!(Lock::parse(&path, lock(fields, "")).is_ok(), "a file that is not there is an error where it is needed");
+    assert!(Lock::parse(&path, lock(fields, "")).is_ok(), "a missing file is an error where it is needed");
 }

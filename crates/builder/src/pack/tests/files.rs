@@ -41,7 +41,7 @@ async fn dynamic_node_program_is_refused() {
     refusals.push(bench.refusal().await);
     insta::assert_snapshot!(refusals.join("\n"));
 
-    // A library outside of glibc.
+    // A library that is not part of glibc.
     let bench = Bench::new(true, false).await;
     let versions = ["GLIBC_2.34"];
     let foreign =
@@ -62,7 +62,7 @@ async fn dynamic_node_program_is_refused() {
     bench.build().await.expect("built");
 }
 
-/// Upstream's kubelet is such a program. The glibc of a host is checked at the site.
+/// Upstream's kubelet is dynamically linked. The glibc of a host is checked at the site.
 #[tokio::test]
 async fn required_glibc_is_in_head() {
     let bench = Bench::new(true, false).await;

@@ -24,7 +24,7 @@ fn assert_same(after: &BTreeSet<PathBuf>, before: &BTreeSet<PathBuf>) {
     assert!(differs.is_empty(), "{differs:?}");
 }
 
-/// Replaces the image with one with these layers and a wrong diff ID for the last of them; returns its manifest.
+/// Replaces the image with one that has these layers and a wrong diff ID for the last of them; returns its manifest.
 fn push_lying_image(bench: &Bench, layers: &[Vec<u8>]) -> Value {
     let mut manifest = bench.manifest_of("amd64", false, layers);
     let mut stated: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
@@ -41,7 +41,7 @@ fn push_lying_image(bench: &Bench, layers: &[Vec<u8>]) -> Value {
 }
 
 impl Bench {
-    /// Pins the present manifests of the tags.
+    /// Pins the current manifests of the tags.
     async fn lock_again(&self) {
         self.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
         self.lock().await.expect("locked");

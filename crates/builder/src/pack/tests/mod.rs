@@ -1,5 +1,5 @@
-//! Complete builds of a small release. Registry and kubectl are small programs here, because these tests concern what
-//! the builder makes of their output; the tests crate uses the real ones.
+//! Complete builds of a small release. Small programs replace the registry and kubectl, because these tests concern the
+//! builder's handling of their output; the tests crate uses the real ones.
 
 mod changes;
 mod files;
@@ -413,7 +413,7 @@ pub(crate) fn composed_lock(bench: &Bench, archive: &[u8]) -> String {
 fn composed_of(bench: &Bench, kubelet: &[u8], archive: &[u8]) -> String {
     bench.registry.add_file("v1/kubelet", kubelet);
     bench.registry.add_file("v1/containerd-2.tar.gz", archive);
-    // The mirror for all hosts has the files of the host `files` below its name.
+    // Under its own paths, the mirror for all hosts serves the files of the host `files`.
     let (kubelet, tools) = ("https://files/v1/kubelet", "https://files/v1/containerd-2.tar.gz");
     let entry = format!(
         "  - reference: {}\n    license: Apache-2.0\n    files:\n      - \

@@ -36,12 +36,12 @@ fn fault(container: &Value) -> Option<(&str, String)> {
     let of_limit = |(name, amount): (&str, &Value)| {
         if !is_gpu_resource(name) {
             return Some(
-                "is no resource of NVIDIA's device plugin: those are nvidia.com/gpu, and nvidia.com/mig-1g.10gb and \
+                "is not a resource of NVIDIA's device plugin: those are nvidia.com/gpu, and nvidia.com/mig-1g.10gb and \
                  the like"
                     .to_owned(),
             );
         }
-        whole_number(amount).is_none().then(|| format!("is {amount}, which is no whole number"))
+        whole_number(amount).is_none().then(|| format!("is {amount}, which is not a whole number"))
     };
     let of_request = |(name, amount): (&str, &Value)| {
         let is_alike = whole_number(amount).is_some() && whole_number(amount) == whole_number(&limits[name]);

@@ -44,7 +44,7 @@ pub fn check_is_brought(definition: &Definition, component: &RenderedComponent, 
         "Bring its CustomResourceDefinition in a component; or list it as `{DEFINITION}PLURAL.{group}` under \
          `madeOnSite` of the component whose software makes it."
     );
-    Err(BuildError::at(codes::OBJECT_UNFIT, component.place(object, ""), "its kind comes with no component").hint(hint))
+    Err(BuildError::at(codes::OBJECT_UNFIT, component.place(object, ""), "no component brings its kind").hint(hint))
 }
 
 /// Returns true if one component needs another, directly or transitively. Dependencies of a release have no cycles.

@@ -99,7 +99,7 @@ impl Namespace<'_> {
     }
 
     /// Keys of an object with this name; `None` if there is none, `Some(None)` if software fills it.
-    #[expect(clippy::option_option, reason = "a missing object differs from one of unknown keys")]
+    #[expect(clippy::option_option, reason = "a missing object differs from one with unknown keys")]
     fn keys(&self, kind: &str, name: &str) -> Option<Option<Vec<&str>>> {
         if let Some(secret) = self.secrets().find(|secret| kind == "Secret" && secret.name.value == name) {
             return Some(Some(secret.keys().collect()));
@@ -164,7 +164,7 @@ pub(crate) struct NeededObject {
     pub key: Option<String>,
 }
 
-/// Everything that a pod names, except claims made for it and objects that exist in every namespace.
+/// Everything that a pod names, except claims created for it and objects that exist in every namespace.
 pub(crate) fn needed_objects(pod: &Pod<'_>) -> Vec<NeededObject> {
     let is_made = |named: &NamedObject<'_>| {
         EVERYWHERE.contains(&(named.kind, named.name))

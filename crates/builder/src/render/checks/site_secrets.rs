@@ -1,5 +1,5 @@
-//! Checks that a component uses each site secret that it asks for, so that no person at a site provides one in vain.
-//! The check that objects contain no values is made for all objects.
+//! Checks that a component uses each site secret that it asks for, so that nobody at a site provides one in vain. The
+//! check that objects contain no values is made for all objects.
 
 use landfall_error_codes::codes;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::rendered::{RenderedComponent, title};
 /// would replace.
 pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for (index, component) in definition.release.components.iter().enumerate() {
-        // Hooks of a chart become components of their own in the same namespace.
+        // Hooks of a chart become separate components in the same namespace.
         let is_here = |rendered: &&RenderedComponent| {
             definition.release.components[rendered.index].namespace.value == component.namespace.value
         };

@@ -72,7 +72,7 @@ fn builtin_fields_are_checked_strictly() {
     let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: \
         {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
     let with_claims = replace_once(&replace_once(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
-    check_texts(&plain(), &[("database", &with_claims)]).expect("a claim inside need not say its kind");
+    check_texts(&plain(), &[("database", &with_claims)]).expect("a claim template need not state its kind");
     let refusals: Vec<_> = [
         ("resources:", "resourses:"),
         ("emptyDir:", "empty_dir:"),
@@ -110,7 +110,7 @@ fn custom_resources_fit_release_schemas() {
 #[test]
 fn unknown_kind_is_refused() {
     let refused = refusal(&plain(), THING);
-    assert!(refused.starts_with("LF2034") && refused.ends_with("its kind comes with no component"), "{refused}");
+    assert!(refused.starts_with("LF2034") && refused.ends_with("no component brings its kind"), "{refused}");
     let declared =
         definition("    secrets:", "    madeOnSite: [CustomResourceDefinition/things.example.com]\n    secrets:");
     check_texts(&declared, &[("database", THING)]).expect("its software makes the kind");
@@ -302,8 +302,8 @@ fn gpu_requests_must_be_satisfiable() {
     check_texts(&plain(), &[("database", &asking("{limits: {memory: 64Mi, nvidia.com/gpu: 0}}"))])
         .expect("none is asked for");
     let refusals = [
-        (&declared, "{limits: {nvidia.com/gpus: 1}}", "`nvidia.com/gpus` is no resource of NVIDIA's device plugin"),
-        (&declared, "{limits: {nvidia.com/gpu: 500m}}", "`nvidia.com/gpu` is \"500m\", which is no whole number"),
+        (&declared, "{limits: {nvidia.com/gpus: 1}}", "`nvidia.com/gpus` is not a resource of NVIDIA's device plugin"),
+        (&declared, "{limits: {nvidia.com/gpu: 500m}}", "`nvidia.com/gpu` is \"500m\", which is not a whole number"),
         (&declared, "{requests: {nvidia.com/gpu: 1}}", "is requested without the same limit"),
         (
             &declared,
@@ -325,7 +325,7 @@ fn gpu_requests_must_be_satisfiable() {
 }
 
 #[test]
-fn node_ports_are_unique_and_in_range() {
+fn node_ports_must_be_valid() {
     let service = |name: &str, port: &str| {
         format!(
             "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{type: NodePort, ports: [{port}]}}\n"

@@ -18,7 +18,7 @@ const NODE_PACKS: &str = "nodePacks[";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewImage {
     /// Reference with a tag, and with a digest if an object names it by one. The digest then takes precedence, whatever
-    /// the tag names now.
+    /// the tag points to now.
     pub(super) reference: Reference,
     /// First place that names it.
     pub(super) place: Place,
@@ -111,7 +111,7 @@ impl NamedImages {
         if let (Some(one), Some(other)) = (known.reference.digest, reference.digest)
             && one != other
         {
-            let what = format!("{place}`{reference}` is named with {one}, too: an entry has one digest");
+            let what = format!("{place}`{reference}` is also named with {one}: an entry has one digest");
             self.unlist(user, what);
             return;
         }
@@ -134,10 +134,10 @@ fn unlisted_image(user: &str, error: &BuildError) -> UnlistedImage {
     UnlistedImage { used_by: user.to_owned(), problem: error.in_short() }
 }
 
-/// Tells whether an image that was not found can have an entry.
+/// Returns whether an image that was not found can have an entry.
 enum Entry {
     Possible,
-    /// The lock has several entries from which a person must choose, or one with this tag and another digest.
+    /// The lock has several entries from which a user must choose, or one with this tag and another digest.
     Taken,
     /// The reference has no tag.
     WithoutTag(&'static str),

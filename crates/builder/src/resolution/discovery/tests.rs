@@ -127,7 +127,7 @@ async fn index_digest_pins_despite_moved_tag() {
     let lock = Lock::parse(&bench.path(LOCK), text(&bench)).expect("lock");
     let entry = lock.list(List::Images).last().expect("entry");
     assert_eq!((entry.index(), entry.digest()), (Some(digest(&index)), Some(digest(&manifest))));
-    // The tag names another manifest now, which is not requested: the object names this one, and no update changes
+    // The tag now points to another manifest, which is not requested: the object pins this one, and no update changes
     // that.
     let written = text(&bench);
     assert!(written.contains(&format!("    resolved: {named}\n")), "{written}");
@@ -185,7 +185,7 @@ async fn uncertain_images_are_never_added() {
         assert!(!text(&bench).contains(word), "{word}");
     }
 
-    // The release declares two of them to be images, and that the third is not.
+    // The release declares that two of them are images, and that the third is not.
     bench.push_image("quay.io/a/reloader:v1", false);
     bench.push_image("ghcr.io/a/helper:3", false);
     let table = "imageFields:\n  - \

@@ -1,7 +1,7 @@
 //! The page of a project in a package index, with its files.
 //!
-//! Threats: a page may name another project, many files, absurd sizes, or malformed URLs. A name is used only if it is
-//! that of a wheel whose digest is in the vendor's file; a URL is checked when it is pinned.
+//! Threats: a page may name another project, many files, absurd sizes, or malformed URLs. A name is used only if it
+//! belongs to a wheel whose digest is in the vendor's file; a URL is checked when it is pinned.
 
 mod html;
 mod json;
@@ -38,7 +38,7 @@ pub struct IndexFile {
     pub size: Option<u64>,
     /// Supported versions of Python, if stated.
     pub requires_python: Option<String>,
-    /// True if its publisher has yanked it (PEP 592): it remains available for those who pin it.
+    /// True if its publisher has yanked it (PEP 592): it remains available to projects that pin it.
     pub is_yanked: bool,
 }
 

@@ -68,7 +68,7 @@ impl Form {
 /// A package that applies to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedPackage {
-    /// Requirement for its one version, with the hashes of its files.
+    /// Requirement for exactly its version, with the hashes of its files.
     pub requirement: Requirement,
     /// Files with absolute URLs.
     pub files: Vec<IndexFile>,

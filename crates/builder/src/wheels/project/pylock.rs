@@ -1,4 +1,4 @@
-//! `pylock.toml` (PEP 751): a list of packages, each with a marker that says where it applies.
+//! `pylock.toml` (PEP 751): a list of packages, each with a marker that states where it applies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,7 +152,7 @@ fn applies(
     Ok(holds)
 }
 
-/// A package with its files, or the error why none of its files can travel.
+/// A package with its files, or the error why none of its files can go into a bundle.
 fn read_package(text: &Text<'_>, package: &Package) -> Result<LockedPackage, BuildError> {
     let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
     if package.vcs.is_some() {

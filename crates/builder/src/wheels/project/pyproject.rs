@@ -1,4 +1,4 @@
-//! `pyproject.toml`: checks that a `uv.lock` matches its present declarations.
+//! `pyproject.toml`: checks that a `uv.lock` matches its current declarations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `uv.lock`: a graph of packages, from which those are taken that the project needs on the target.
+//! `uv.lock`: a graph of packages, from which those that the project needs on the target are selected.
 //!
 //! uv encodes conflicting extras and groups in markers, as values of `extra` that include the name of the package.
 
@@ -266,7 +266,7 @@ impl Package {
     }
 }
 
-/// A package with its files, or the error why none of its files can travel.
+/// A package with its files, or the error why none of its files can go into a bundle.
 fn read_package(text: &Text<'_>, package: &Package) -> Result<LockedPackage, BuildError> {
     let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
     let source = &package.source;

@@ -65,8 +65,7 @@ impl DrillPod<'_> {
         let command = json!(["sleep", self.seconds().to_string()]);
         let container = container::loader(&self.container()?, command);
         let mut pod = self.pod(&container)?;
-        // Nothing in it needs time to end, and `sleep` as the first process of a container ignores the termination
-        // signal.
+        // Nothing in the pod needs time to shut down, and `sleep` as PID 1 ignores the termination signal.
         pod["spec"]["terminationGracePeriodSeconds"] = json!(1);
         Ok(pod)
     }
@@ -121,8 +120,8 @@ impl DrillPod<'_> {
         })
     }
 
-    /// Returns the template's container. In a drill it reserves next to nothing: a busy machine must be able to prove
-    /// its backups.
+    /// Returns the template's container. In a drill, it reserves next to nothing: even a busy machine must be able to
+    /// prove its backups.
     fn container(&self) -> Result<Value, ClusterError> {
         let mut container = self.template_container()?.clone();
         if !self.is_beside() {

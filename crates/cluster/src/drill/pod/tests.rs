@@ -1,4 +1,4 @@
-#![expect(clippy::redundant_closure_for_method_calls, reason = "the path of a method is of one lifetime only")]
+#![expect(clippy::redundant_closure_for_method_calls, reason = "a method path has a single lifetime")]
 
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;

@@ -25,7 +25,7 @@ const FATES: [UnsyncedFate; 8] = [
 fn run_until_cut(world: &mut World, cut: usize, way: Way) -> bool {
     world.disk.cut_before(cut);
     let result = way.run(world);
-    assert!(world.disk.is_off() || result.is_ok(), "only the cut may stop it: {result:?}");
+    assert!(world.disk.is_off() || result.is_ok(), "only the power cut may stop it: {result:?}");
     result.is_err()
 }
 
@@ -75,7 +75,7 @@ fn resume_completes_install_after_any_cut() {
     }
 }
 
-/// After a cut between the end of an act and its `Done`, the step is found done and is not started again.
+/// After a cut between the end of an act and its `Done`, the step is found to be done and is not started again.
 #[test]
 fn finished_steps_run_once_despite_cuts() {
     let mut found = 0;
@@ -179,8 +179,8 @@ fn leftover_writes_are_synced_before_done() {
     }
 }
 
-/// A complete step that does not look complete runs again with the state before that was recorded first. A fresh one
-/// would contain the step's own writes, and undo would leave those behind.
+/// A complete step that does not look complete runs again with the previous state that was recorded first. A newly read
+/// one would contain the step's own writes, and undo would leave those behind.
 #[test]
 fn repeated_step_keeps_recorded_prior_state() {
     let mut repeated = 0;

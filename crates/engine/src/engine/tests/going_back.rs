@@ -1,11 +1,12 @@
-//! Operations that undo themselves. Whatever fails, and wherever the power is cut, the site ends either with everything
+//! Operations that undo themselves. Whatever fails, and whenever the power is cut, the site ends either with everything
 //! that the plan makes or exactly as it was.
+
+use landfall_documents::operation::Operation;
 
 use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned_step};
 use super::*;
 use crate::journal::UndoCause;
 use crate::journal::simulated::UnsyncedFate;
-use crate::plan::Operation;
 
 /// Plan with a step that only prepares, two that change what users see, and one that removes what the previous state
 /// needed.

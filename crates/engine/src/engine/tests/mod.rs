@@ -107,7 +107,7 @@ fn failed_undo_is_stuck_and_retryable() {
     let error = world.uninstall(false).unwrap_err();
     assert_eq!((error.code(), error.code().class), (codes::UNDO_FAILED, ExitClass::Stuck));
     insta::assert_snapshot!(error, @"step two (write two) could not be undone; journal record 14; before that, cannot write three [LF4015]");
-    assert_eq!(world.install().unwrap_err().code(), codes::BUG, "there is no way forward from an undo");
+    assert_eq!(world.install().unwrap_err().code(), codes::BUG, "an undo cannot be turned back into a change");
     world.uninstall(false).unwrap();
     assert_eq!(world.disk.contents(), birth());
     assert_eq!(world.undone, ["three", "two", "one"]);
@@ -159,7 +159,7 @@ fn failed_sync_ends_operation() {
             Err(EngineError::Journal(error)) => {
                 assert!(error.is_fatal(), "{error:?}");
                 assert_eq!(error.code(), codes::JOURNAL_SYNC);
-                assert_eq!(world.operations_of_last_run, operation + 1, "nothing touched the disk after the failure");
+                assert_eq!(world.operations_of_last_run, operation + 1, "nothing accessed the disk after the failure");
                 failures += 1;
             }
             // The step's own sync failed, or the operation was not a sync.

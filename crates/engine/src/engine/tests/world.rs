@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use landfall_documents::operation::Operation;
 use landfall_error_codes::codes;
 use landfall_media::progress::SilentProgress;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::journal::simulated::{Disk, SimulatedStorage, UnsyncedFate};
 use crate::journal::{
     Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
-use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
+use crate::plan::{Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, ObservedState, Step, StepError};
 
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
@@ -250,7 +251,7 @@ impl WriteFiles {
         ["one", "two", "three"].into_iter().find(|name| *name == self.name).map(make)
     }
 
-    /// Checks the write-ahead rule at the act itself: the durable records allow what is about to happen.
+    /// Checks the write-ahead rule in the act itself: the durable records allow the imminent change.
     fn assert_recorded(&self, world: &World, status: StepStatus, before: &Value) {
         let recorded = world.state_of(&world.disk.durable(JOURNAL), &self.name);
         assert_eq!((recorded.status, &recorded.before), (status, before), "{}", self.name);

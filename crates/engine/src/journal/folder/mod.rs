@@ -1,6 +1,5 @@
 //! The folder of journals: one numbered file per operation, kept as history, and the lock that admits one operation.
 
-use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
@@ -8,41 +7,18 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 use jiff::Timestamp;
+use landfall_documents::operation::{Holder, Operation};
 use landfall_media::durable;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::error::{JournalError, JournalErrorKind, Newness};
 use super::storage::{self, FileStorage};
 use super::{Journal, OperationPins, Replay, first_record};
-use crate::plan::Operation;
 
 /// Name of the file that is under `flock` while an operation runs.
 const LOCK_NAME: &str = "lock";
 
 /// Suffix of journal names.
 const JOURNAL_SUFFIX: &str = ".journal";
-
-/// Process that runs an operation, for the message to a second one. No decision depends on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Holder {
-    /// Operation: `install`, `resume`, `uninstall`.
-    pub operation: String,
-    /// ID of its process.
-    pub pid: u32,
-    /// Time at which it began.
-    #[schemars(with = "String")]
-    pub started: Timestamp,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.pid == 0 {
-            return formatter.write_str("another operation");
-        }
-        write!(formatter, "`landfall {}` (process {}, since {:.0})", self.operation, self.pid, self.started)
-    }
-}
 
 /// Exclusive right to change the site. One process holds it; it is released on drop or when the process dies.
 #[derive(Debug)]
@@ -231,8 +207,7 @@ impl<P: OperationPins> JournalFolder<P> {
 /// Parses a journal's name, whatever its operation: an operation that a later version began must not be overlooked.
 fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
     let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
-    let operation = Operation::ALL.into_iter().find(|known| known.name() == operation);
-    Some(JournalFile { number: number.parse().ok()?, operation, path })
+    Some(JournalFile { number: number.parse().ok()?, operation: Operation::named(operation), path })
 }
 
 fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {

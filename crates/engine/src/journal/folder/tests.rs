@@ -265,8 +265,8 @@ fn unknown_fields_block_continuation() {
 }
 
 /// Measured, not guessed: status waits for the replay. The `figures` part of `cargo xtask test` runs this test in the
-/// release profile, with the goals as limits. Elsewhere they are generous, because other tests run at the same time;
-/// a replay in quadratic time takes minutes.
+/// release profile, with the goals as limits. Elsewhere, the limits are generous, because other tests run at the same
+/// time; a replay in quadratic time takes minutes.
 #[test]
 fn replay_takes_time_in_proportion_to_its_steps() {
     let journal_of = |count: usize| {

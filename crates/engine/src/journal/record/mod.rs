@@ -4,9 +4,9 @@
 //! magic 4 · version 1 · payload length 4 · sequence 8 · previous hash 32 · CRC32C 4 · payload · CRC32C 4
 //! ```
 //! Numbers are little-endian. The previous hash is the SHA-256 of the whole previous record, zeros for record 0. Each
-//! CRC covers all of the record that precedes it; the first one says whether the length can be trusted. This framing is
-//! frozen. A later version may change what payloads mean, never how a record is found and checked. Therefore a flipped
-//! version byte is damage, not a newer journal.
+//! CRC covers all of the record that precedes it; the first one shows whether the length can be trusted. This framing
+//! is frozen. A later version may change what payloads mean, but never how a record is found and checked. Therefore a
+//! flipped version byte is damage, not a newer journal.
 //!
 //! Threats, and the defense against each:
 //! - a power cut in the middle of an append: the last record is incomplete and nothing follows it, so it is torn and
@@ -32,7 +32,7 @@ const HEADER_CRC_AT: usize = 49;
 const PAYLOAD_AT: usize = 53;
 const CRC_BYTES: usize = 4;
 
-/// The end of a journal: what the next record must carry.
+/// The end of a journal: the values that the next record must carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tail {
     /// Sequence of the next record.

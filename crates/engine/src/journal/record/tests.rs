@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn flipped_byte_before_last_record_is_corrupt(payloads in payloads(), flip in 1..=255_u8) {
+    fn earlier_flipped_byte_is_corruption(payloads in payloads(), flip in 1..=255_u8) {
         let (bytes, starts) = journal(&payloads);
         let last = starts[starts.len() - 1];
         for at in 0..bytes.len() {
@@ -77,7 +77,7 @@ proptest! {
         bytes[from..].fill(0);
         let result = decode(&bytes);
         if bytes == whole {
-            // The end was already zero, as the last byte of every 256th checksum is: nothing was lost.
+            // The last byte was already zero, as it is in every 256th checksum: nothing was lost.
             prop_assert_eq!(&result.unwrap().payloads, &payloads);
         } else if last == 0 {
             prop_assert!(is_corrupt(&result));

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use landfall_documents::failure::Failure;
 use serde_json::Value;
 
-use super::event::{Event, OperationPins, RecordedError, UndoCause};
+use super::event::{Event, OperationPins, UndoCause};
 use crate::plan::StepId;
 
 /// Phase of an operation.
@@ -35,7 +36,7 @@ pub enum StepStatus {
     /// Nothing is recorded about the step.
     #[default]
     Pending,
-    /// The state before is recorded; the step has not acted.
+    /// The previous state is recorded; the step has not acted.
     Prepared,
     /// It may have acted, partly or fully.
     Started,
@@ -83,10 +84,10 @@ pub struct StepState {
     pub before: Value,
     /// Output of the step, once done.
     pub output: Value,
-    /// Last error on the way forward.
-    pub failure: Option<RecordedError>,
+    /// Last error before any undo.
+    pub failure: Option<Failure>,
     /// Last error of its undo.
-    pub undo_failure: Option<RecordedError>,
+    pub undo_failure: Option<Failure>,
     /// Description of an object found that does not belong to Landfall.
     pub blocked: Option<String>,
 }
@@ -113,7 +114,7 @@ impl<P> Default for State<P> {
 impl<P> State<P> {
     /// Returns the step to undo next, in the reverse order of `Started`; `None` once nothing is left.
     ///
-    /// Steps with effects come first, because one step goes forward at a time and undo begins with the last one. This
+    /// Steps with effects come first, because steps run forward one at a time and undo begins with the last one. This
     /// allows a binary search, which matters because replay calls this for each record.
     pub fn next_undo(&self) -> Option<usize> {
         self.steps.partition_point(|step| step.status.is_there()).checked_sub(1)
@@ -141,7 +142,7 @@ impl<P: OperationPins> State<P> {
         }
     }
 
-    /// Applies a change that was found to be legal in this very state.
+    /// Applies a change that was found to be legal in exactly this state.
     pub(super) fn make(&mut self, change: Change<P>) {
         match change {
             Change::Open(pins) => {
@@ -159,7 +160,7 @@ impl<P: OperationPins> State<P> {
 
 /// Effect of one legal event on a state. Its cost does not depend on the number of steps.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is made for each event, and moved into the state at once")]
+#[expect(clippy::large_enum_variant, reason = "created for each event, and moved into the state immediately")]
 pub(super) enum Change<P> {
     /// The operation begins.
     Open(Arc<P>),

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
+use landfall_documents::operation::Operation;
 use serde_json::json;
 
 use super::*;
 use crate::journal::Outline;
-use crate::plan::Operation;
 
 fn step(number: usize) -> StepId {
     StepId(number.to_string())
@@ -17,8 +17,8 @@ pub(crate) fn pins(steps: usize) -> Outline {
 
 /// Returns every possible event for steps 1 and 2 of the plan and for a step that the plan lacks.
 fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
-    let error = || RecordedError {
-        code: "LF9001".to_owned(),
+    let error = || Failure {
+        code: "LF9001".into(),
         what: "it broke".to_owned(),
         causes: Vec::new(),
         hint: "Repair it.".to_owned(),
@@ -45,7 +45,7 @@ fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     events
 }
 
-/// Returns what determines legality: the phase and the status of each step.
+/// Returns the parts of a state that determine legality: the phase and the status of each step.
 fn shape(state: &State<Outline>) -> String {
     let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
     let phase = match state.phase {
@@ -106,7 +106,7 @@ fn transition_table_with_closing_step_is_unchanged() {
     insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));
 }
 
-/// Invariants, checked by other means than the table.
+/// Invariants, checked independently of the table.
 #[test]
 fn transitions_keep_invariants() {
     let both = [pins(2), Outline { closing: 1, ..pins(2) }];

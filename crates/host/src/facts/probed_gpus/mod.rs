@@ -23,7 +23,7 @@ use crate::paths::SitePaths;
 /// Validity of a result.
 const LASTS: Duration = Duration::from_mins(1);
 
-/// Validity after the library hung: each try may leave a process that the kernel cannot end.
+/// Validity after the library hung: each attempt may leave a process that the kernel cannot end.
 const LASTS_AFTER_A_HANG: Duration = Duration::from_mins(10);
 
 /// Interval of checks for the end of another process.
@@ -39,7 +39,7 @@ pub struct ProbedGpus {
     pub report: GpuReport,
     /// Time of the probe, RFC 3339.
     pub at: String,
-    /// Age of the facts, by a clock that no one sets.
+    /// Age of the facts, by a clock that cannot be set.
     pub age: Duration,
 }
 
@@ -72,7 +72,7 @@ impl ProbedGpus {
         }
     }
 
-    /// Wraps a result of just now.
+    /// Wraps a new result.
     fn new(report: GpuReport) -> Self {
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Self { report, at, age: Duration::ZERO }
@@ -107,8 +107,8 @@ fn recent(
     probed
 }
 
-/// Returns true if the library did not answer because waiting for another process had used up most of the time, which
-/// is not a hang.
+/// Returns true if the library did not answer only because waiting for another process had used up most of the time.
+/// That is not a hang.
 fn is_cut_short(answer: &NvmlState, left: Duration, limit: Duration) -> bool {
     matches!(answer, NvmlState::TimedOut(_)) && left < limit / 2
 }

@@ -36,7 +36,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Package>, String> {
     database.rows(root, &mut |row| {
         // The first column is the number of the row, which is not stored in the row.
         let Some(Column::Bytes(header)) = record::columns(row)?.nth(1).transpose()? else {
-            return Err("a row of its table is not of RPM".to_owned());
+            return Err("a row of its table does not have RPM's form".to_owned());
         };
         packages.extend(header::package(header)?);
         if packages.len() > limits::PACKAGES {

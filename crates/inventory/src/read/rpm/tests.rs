@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A database that RPM 4.18 wrote. Its tables of indexes were removed, and its pages are small, so trees have several
+/// A database that RPM 4.18 wrote. Its index tables were removed, and its pages are small, so trees have several
 /// levels, and headers overflow.
 const DATABASE: &[u8] = include_bytes!("../../../testdata/rpmdb.sqlite");
 
@@ -45,7 +45,7 @@ fn invalid_databases_are_refused() {
     ] {
         assert_eq!(result.err().as_deref(), Some(reason), "{what}");
     }
-    // The root of the table becomes its own child.
+    // The table's root page becomes its own child.
     let page = 512;
     let root = (page..DATABASE.len()).step_by(page).find(|at| DATABASE[*at] == 5).expect("an interior page");
     let own = u32::try_from(root / page + 1).expect("small").to_be_bytes();

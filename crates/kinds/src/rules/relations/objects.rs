@@ -14,7 +14,7 @@ pub fn service_port_names(ports: &Value) -> RuleResult {
     if let Some((index, _)) = ports().find(|(_, port)| word(port, "name").is_empty())
         && ports().nth(1).is_some()
     {
-        return Err(wrong(format!("/{index}/name"), "it must be there where a Service has several ports"));
+        return Err(wrong(format!("/{index}/name"), "it is required where a Service has several ports"));
     }
     let named = ports().map(|(index, port)| (format!("/{index}/name"), word(port, "name")));
     different(named.filter(|(_, name)| !name.is_empty()))
@@ -27,12 +27,12 @@ pub fn service(service: &Value) -> RuleResult {
     let has_addresses = items(service, "externalIPs").next().is_some();
     if kind == "ExternalName" {
         if word(service, "externalName").is_empty() {
-            return Err(wrong("/externalName", "it must be there in a Service of the type ExternalName"));
+            return Err(wrong("/externalName", "it is required in a Service of the type ExternalName"));
         }
         return Ok(());
     }
     if items(service, "ports").next().is_none() && !is_headless {
-        return Err(wrong("/ports", "it must be there, and not be empty, unless clusterIP is None"));
+        return Err(wrong("/ports", "it is required and must not be empty, unless clusterIP is None"));
     }
     if is_headless && is_reached {
         return Err(wrong("/clusterIP", format!("a Service of the type {kind} cannot have None")));
@@ -73,7 +73,7 @@ pub fn ingress(ingress: &Value) -> RuleResult {
     Ok(())
 }
 
-/// Checks that paths which are compared as text are absolute, without parts that mean another path.
+/// Checks that paths which are compared as text are absolute and contain no parts that would change their meaning.
 pub fn ingress_path(path: &Value) -> RuleResult {
     if !matches!(word(path, "pathType"), "Exact" | "Prefix") {
         return Ok(());
@@ -127,7 +127,7 @@ pub fn access_modes(specification: &Value) -> RuleResult {
 pub fn storage(claim: &Value) -> RuleResult {
     let pointer = "/resources/requests/storage";
     let Some(storage) = claim.pointer(pointer).and_then(Value::as_str) else {
-        return Err(wrong(pointer, "it must be there"));
+        return Err(wrong(pointer, "it is required"));
     };
     if amount::is_negative(storage) || amount::thousandths(storage) == Some(0) {
         return Err(wrong(pointer, format!("{storage} is not more than 0")));
@@ -153,7 +153,7 @@ pub fn volume(volume: &Value) -> RuleResult {
     let sources: Vec<&String> =
         fields.map(|(name, _)| name).filter(|name| !APART_FROM_SOURCES.contains(&name.as_str())).collect();
     if volume["capacity"]["storage"].is_null() {
-        return Err(wrong("/capacity/storage", "it must be there"));
+        return Err(wrong("/capacity/storage", "it is required"));
     }
     match sources.as_slice() {
         [_] => Ok(()),
@@ -170,7 +170,7 @@ pub fn role_rule(rule: &Value) -> RuleResult {
         return others.map_or(Ok(()), |name| Err(wrong(format!("/{name}"), "the rule is about nonResourceURLs")));
     }
     let missing = ["apiGroups", "resources"].into_iter().find(|name| !has(name));
-    missing.map_or(Ok(()), |name| Err(wrong(format!("/{name}"), "it must be there, and not be empty")))
+    missing.map_or(Ok(()), |name| Err(wrong(format!("/{name}"), "it is required and must not be empty")))
 }
 
 pub fn subject(subject: &Value) -> RuleResult {
@@ -185,7 +185,7 @@ pub fn subject(subject: &Value) -> RuleResult {
 
 pub fn subject_of_cluster(subject: &Value) -> RuleResult {
     if subject["kind"] == "ServiceAccount" && word(subject, "namespace").is_empty() {
-        return Err(wrong("/namespace", "it must be there for a ServiceAccount"));
+        return Err(wrong("/namespace", "it is required for a ServiceAccount"));
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ pub fn host_ports(pod: &Value) -> RuleResult {
 pub fn dns(pod: &Value) -> RuleResult {
     let servers = pod.pointer("/dnsConfig/nameservers").and_then(Value::as_array);
     if pod["dnsPolicy"] == "None" && servers.is_none_or(Vec::is_empty) {
-        return Err(wrong("/dnsConfig/nameservers", "it must be there with the DNS policy None, and not be empty"));
+        return Err(wrong("/dnsConfig/nameservers", "it is required with the DNS policy None, and not be empty"));
     }
     Ok(())
 }

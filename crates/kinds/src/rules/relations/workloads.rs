@@ -93,7 +93,7 @@ pub fn deadline(specification: &Value) -> RuleResult {
 pub fn indexes(job: &Value) -> RuleResult {
     if job["completionMode"] == "Indexed" {
         let is_counted = !job["completions"].is_null() || job["parallelism"].is_null();
-        let what = "it must be there in an indexed Job that has parallelism";
+        let what = "it is required in an indexed Job that has parallelism";
         return if is_counted { Ok(()) } else { Err(wrong("/completions", what)) };
     }
     ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"]
@@ -116,7 +116,7 @@ pub fn metric(metric: &Value) -> RuleResult {
     let source: String = source.collect();
     let sources = metric.as_object().into_iter().flatten().filter(|(name, field)| *name != "type" && !field.is_null());
     if metric[&source].is_null() {
-        return Err(wrong(format!("/{source}"), format!("it must be there in a metric of the type {kind}")));
+        return Err(wrong(format!("/{source}"), format!("it is required in a metric of the type {kind}")));
     }
     let mut others = sources.filter(|(name, _)| **name != source);
     others.next().map_or(Ok(()), |(name, _)| {

@@ -107,7 +107,7 @@ fn only_own_answer_is_opened() {
     let long = vec![b' '; ANSWER_BYTES + 1];
     assert!(matches!(SealedAnswer::read(&long), Err(AnswerError::Content(_))));
     assert!(matches!(SealedAnswer::read(b""), Err(AnswerError::Form(_))));
-    // A key of another algorithm under the right key's id, and a second signature beside the right one.
+    // A key of another algorithm under the right key's id, and a second signature next to the right one.
     let text = String::from_utf8(sealed.bytes().to_vec()).unwrap();
     let stranger = other.public().id().to_string();
     let twice = text.replacen("{\"signatures\":{", &format!("{{\"signatures\":{{\"{stranger}\":\"AA==\","), 1);
@@ -165,7 +165,7 @@ fn kept_answer_expires_in_stages() {
     assert_eq!((over.state, over.granted, over.answer), (ReportState::Unknown, None, None));
     assert!(over.reason.unwrap().contains("2026-11-22T10:00:00Z"));
     let set_back = clocks(wall - seconds(1_000_000), "a", 100 + valid);
-    assert_eq!(state(&set_back).state, ReportState::Kept, "the clock wins nothing within a boot");
+    assert_eq!(state(&set_back).state, ReportState::Kept, "within a boot, setting the clock has no effect");
     assert_eq!(state(&clocks(wall, "b", 5)).state, ReportState::Kept, "after a boot, the site is asked again");
     let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
     let of_other_host = kept.report(other.public(), &question.subject, &clocks(wall, "a", 100));
@@ -186,14 +186,14 @@ fn kept_answer_ends_despite_clock_changes() {
     assert_eq!(state(&kept, &ahead), ReportState::Kept);
     assert!(
         kept.look(&ahead, Watch::Steady) && !kept.look(&ahead, Watch::Steady),
-        "what is stored is not stored again"
+        "a stored answer is not stored again"
     );
     for boot in 1..=7 {
         let (boot, begin) = (boot.to_string(), Timestamp::UNIX_EPOCH);
         let dead = |uptime: u64| clocks(begin + seconds(i64::try_from(uptime).unwrap()), &boot, uptime);
         assert_eq!(state(&kept, &dead(day - 60)), ReportState::Kept, "{boot}");
         assert!(kept.look(&dead(day), Watch::Steady));
-        // The state that the next program reads.
+        // The state as the next process reads it.
         kept = serde_json::from_slice(&serde_json::to_vec(&kept).unwrap()).unwrap();
     }
     assert_eq!(state(&kept, &clocks(Timestamp::UNIX_EPOCH, "8", 0)), ReportState::Unknown);

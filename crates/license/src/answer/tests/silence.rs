@@ -1,5 +1,5 @@
-//! Tests of sites whose clocks are wrong from the beginning, software that asks them, and the answers that it keeps
-//! while the sites are silent.
+//! Tests of sites whose clocks are wrong from the start, software that asks them, and the answers that it keeps while
+//! the sites are silent.
 
 use landfall_bundle_spec::trust::SigningKey;
 use rand::RngExt as _;
@@ -48,7 +48,7 @@ struct AnswerRecord {
     boots: i64,
 }
 
-/// Event counts of all machines of a test, so that no test passes because nothing happened.
+/// Event counts over all machines of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
 struct EventCounts {
     granted: u32,
@@ -112,7 +112,7 @@ impl Machine {
         act(self, &clocks(wall, &boot, uptime))
     }
 
-    /// Lets time run; then the agent looks, and so does a sidecar that keeps an answer.
+    /// Lets time pass; then the agent looks, and so does a sidecar that keeps an answer.
     fn run(&mut self, count: i64) {
         (self.truth, self.uptime) = (self.truth + count, self.uptime + count);
         if let Some(keeping) = &mut self.keeping {
@@ -143,7 +143,7 @@ impl Machine {
         });
     }
 
-    /// The site answers by its trusted time. Whatever the clock says, software can read the answer.
+    /// The site answers by its trusted time. Software can read the answer, whatever the clock says.
     fn ask(&mut self) {
         let (question, now, watch) = (question("entitlement", "analytics"), self.time.now(), self.watch);
         let superseded = BTreeSet::new();
@@ -154,7 +154,7 @@ impl Machine {
         let signature = FAST.sign(unsigned.message()).unwrap();
         let sealed = unsigned.seal(FAST.public().id(), signature).unwrap();
         let kept = self.now(|_, clocks| KeptAnswer::new(&sealed, FAST.public(), &question, clocks, watch));
-        let kept = kept.expect("an answer of the site is taken under every clock");
+        let kept = kept.expect("an answer of the site is accepted with every clock");
         let counts = answer.grace_until.duration_since(answer.issued).as_secs();
         let is_granted = standing.permits();
         self.keeping = Some(AnswerRecord { kept, is_granted, counts, passed: 0, ran: 0, boots: 0 });
@@ -165,9 +165,14 @@ impl Machine {
         let subject = question("entitlement", "analytics").subject;
         let report = self.now(|machine, clocks| {
             let keeping = machine.keeping.as_mut()?;
-            // The next program reads the stored state.
+            // The next process reads the stored state.
             keeping.kept = serde_json::from_slice(&serde_json::to_vec(&keeping.kept).unwrap()).unwrap();
-            Some(keeping.kept.report(FAST.public(), &subject, clocks).expect("no clock makes an answer unreadable"))
+            Some(
+                keeping
+                    .kept
+                    .report(FAST.public(), &subject, clocks)
+                    .expect("no clock setting makes an answer unreadable"),
+            )
         });
         let (Some(report), Some(keeping)) = (report, &self.keeping) else { return };
         let AnswerRecord { is_granted, counts, passed, ran, boots, .. } = keeping;
@@ -177,7 +182,7 @@ impl Machine {
         assert!(report.granted.is_none_or(|granted| granted == *is_granted), "it says what was answered");
         assert!(
             report.granted.is_none() || least < *counts,
-            "a day is won: {ran} of {counts}, {boots} boots, {clock:?}"
+            "a day is gained: {ran} of {counts}, {boots} boots, {clock:?}"
         );
         assert!(report.granted.is_some() || most >= *counts, "a false end: {passed} of {counts}, {boots}, {clock:?}");
         let certain = self.time.least() - seconds(boots * LOOK);
@@ -202,7 +207,7 @@ impl Machine {
             }
             4 => (0..10).for_each(|_| self.reboot(60)),
             5 => {
-                // A person may confirm the clock, whether it is right or not.
+                // A user may confirm the clock, whether it is right or not.
                 let _refused = self.now(|machine, clocks| machine.time.confirm(clocks).map(drop));
             }
             6 | 7 => self.ask(),
@@ -218,8 +223,8 @@ impl Machine {
 /// Simulates 10,000 sites whose first clock is wrong, half of them with software that has no sidecar.
 ///
 /// No outage: under every clock, an answer is accepted, and a kept one can be read. No day gained: a kept answer
-/// applies for its grace by the machine's running time, except for what reboots cut off, and never beyond the license.
-/// No false lock: it applies until its grace has passed, less at most a day for each boot.
+/// applies during its grace by the machine's running time, except for what reboots cut off. It never applies beyond the
+/// license. No false lock: it applies until its grace has passed, less at most a day for each boot.
 #[test]
 fn kept_answer_lasts_exactly_its_grace() {
     let mut seen = EventCounts::default();
@@ -233,9 +238,9 @@ fn kept_answer_lasts_exactly_its_grace() {
 }
 
 /// The software has no sidecar, and its machine reboots every few days while the site is silent. Each boot costs a day
-/// if clocks name no less. In earlier versions, a kept answer lasted for any number of boots.
+/// unless the clocks show less. In earlier versions, a kept answer lasted for any number of boots.
 #[test]
-fn kept_answer_without_sidecar_lasts_seven_boots() {
+fn kept_answer_lasts_seven_boots() {
     let boots_until_the_end = |clock: WallClock, days: i64| {
         let mut machine = Machine::new(7, Watch::Once);
         (machine.clock, machine.time) = (clock, TrustedTime::begin(issue_time(), &clocks(issue_time(), "0", 0)));

@@ -53,17 +53,17 @@ fn first_issue() -> Timestamp {
 /// Event counts of all sites of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
 struct EventCounts {
-    /// Looks at which a license that is really valid was not accepted, because a first clock or a person had named a
+    /// Looks at which a license that is actually valid was not accepted, because a first clock or a user had entered a
     /// future date.
     locked_by_a_believed_date: u32,
-    /// Looks at which a license that has really ended was still accepted, because the site was off or its clock named
-    /// no date.
+    /// Looks at which a license that has actually ended was still accepted, because the site was off or its clock
+    /// showed no date.
     outlasted_the_calendar: u32,
     /// Looks at which a license had ended.
     ended: u32,
 }
 
-/// A site with its trusted time, and the real circumstances.
+/// A site with its trusted time, and the actual circumstances.
 struct Site {
     random: StdRng,
     /// Seconds since the first license was issued.
@@ -71,7 +71,7 @@ struct Site {
     /// The time that has certainly passed, as the site can know it, in the same unit: the newest signed time plus all
     /// looks since.
     floor: i64,
-    /// Seconds by which the site was told a future date, by its first clock or by a person's mistake.
+    /// Seconds by which the site was given a future date, by its first clock or by a user's mistake.
     believed: i64,
     /// Number of boots since then.
     boots_since: i64,
@@ -155,7 +155,7 @@ impl Site {
         self.license.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded })
     }
 
-    /// Lets time run, after which the agent looks.
+    /// Lets time pass, after which the agent looks.
     fn run(&mut self, count: i64, seen: &mut EventCounts) {
         (self.truth, self.uptime, self.floor) = (self.truth + count, self.uptime + count, self.floor + count);
         let before = (self.time.now(), self.time.least());
@@ -168,14 +168,14 @@ impl Site {
     fn judge(&self, seen: &mut EventCounts) {
         let (now, least, truth) = (self.time.now(), self.time.least(), self.now_in_truth());
         assert!(least == first_issue() + seconds(self.floor) && least <= now, "all that ran is counted");
-        assert!(least <= truth, "what is certain has passed, or no person could confirm the right date");
+        assert!(least <= truth, "the certain time has passed, or nobody could confirm the right date");
         assert!(now <= self.most(), "{now} is later than {}", self.most());
         let (found, right) = (self.standing(now), self.standing(truth));
         assert!(shortfalls(&[], truth, Some((self.license, &found))).is_empty(), "what needs no license goes on");
         let end = self.license.terms().grace_ends().unwrap();
-        assert!(!found.permits() || least < end, "a day is won: {found:?} at {truth}");
+        assert!(!found.permits() || least < end, "a day is gained: {found:?} at {truth}");
         assert!(found != Standing::Ended || self.most() >= end, "a false lock: {found:?} at {truth}");
-        // If the date is wrong, a right clock reveals it, and `confirm` corrects it.
+        // If the date is wrong, a correct clock reveals it, and `confirm` corrects it.
         let differs = now.duration_since(truth).abs() > DAY;
         assert_eq!(self.time.agreement(truth) != Agreement::Agree, differs, "a right clock shows a wrong date");
         assert!(found.permits() == right.permits() || differs || self.is_near_a_limit(), "{found:?} and {right:?}");
@@ -205,7 +205,7 @@ impl Site {
         self.time.learn(first_issue() + seconds(signed));
     }
 
-    /// A person confirms the date that the clock shows, right or wrong.
+    /// A user confirms the date that the clock shows, right or wrong.
     fn confirm(&mut self) {
         let (wall, boot) = (self.wall(), self.boot.to_string());
         let confirmed = self.time.confirm(&self.clocks(wall, &boot));
@@ -253,12 +253,12 @@ fn newest(truth: i64) -> &'static License {
 }
 
 /// Simulates 10,000 sites, each with a wrong first clock: 1970, 2038, ten years off, dead at each boot, frozen, or a
-/// plausible date. Later the clock jumps, is corrected or not, and a person confirms it or not.
+/// plausible date. Later the clock jumps, is corrected or not, and a user confirms it or not.
 ///
 /// No day gained: no license is valid once its end is certain by signed times and running time. No false lock: a
-/// license ends early only because the first clock or a person named a date within five years, and by a day for each
-/// boot. Then a right clock reveals it, and one confirmation corrects it. No outage: releases that need no license are
-/// never questioned.
+/// license ends early only because the first clock or a user named a date within five years. In addition, each boot may
+/// cost a day. In that case, a correct clock reveals it, and one confirmation corrects it. No outage: releases that
+/// need no license are never questioned.
 #[test]
 fn first_clock_neither_extends_nor_locks_license() {
     let mut seen = EventCounts::default();

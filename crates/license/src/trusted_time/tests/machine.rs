@@ -1,4 +1,4 @@
-//! Tests of machines whose clocks go wrong in every way, and of the site's license.
+//! Tests of machines whose clocks fail in every way, and of the site's license.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::{Circumstances, License, Need, sample, shortfalls};
 
-/// Seconds between the looks of a site's agent.
+/// Seconds between two looks of a site's agent.
 const LOOK: i64 = HOUR;
 /// Days from the first look to the end of the license, and days of its grace.
 const TERM_DAYS: i64 = 15;
@@ -31,9 +31,9 @@ enum WallClock {
 struct Machine {
     random: StdRng,
     begin: Timestamp,
-    /// Seconds that have really passed.
+    /// Seconds that have actually passed.
     passed: i64,
-    /// Seconds of these for which the machine ran.
+    /// Of these, the seconds for which the machine ran.
     ran: i64,
     clock: WallClock,
     boots: i64,
@@ -79,12 +79,12 @@ impl Machine {
         self.time.observe(&clocks);
         let (now, certain) = (self.time.now(), self.time.least());
         assert!(now >= before.0 && certain >= before.1, "no clock sets trusted time back: {:?}", self.clock);
-        assert!(now >= self.least() && certain >= self.least(), "a day is won: {now} before {}", self.least());
+        assert!(now >= self.least() && certain >= self.least(), "a day is gained: {now} before {}", self.least());
         assert!(now <= self.most() && certain <= self.truth(), "{now} after {}, or {certain}", self.most());
         self.judge(license);
     }
 
-    /// Judges the site's license at present: no false lock, no day gained, and no outage.
+    /// Judges the site's current license: no false lock, no day gained, and no outage.
     fn judge(&self, license: &License) {
         let nothing = BTreeSet::new();
         let circumstances =
@@ -92,14 +92,14 @@ impl Machine {
         let standing = license.standing(&circumstances);
         let end = license.terms().grace_ends().unwrap();
         assert!(standing.permits() || self.most() >= end, "a false lock at {}: {standing:?}", self.truth());
-        assert!(!standing.permits() || self.least() < end, "a day is won at {}: {standing:?}", self.truth());
+        assert!(!standing.permits() || self.least() < end, "a day is gained at {}: {standing:?}", self.truth());
         let asked = |needs: &[Need<'_>]| shortfalls(needs, self.begin, Some((license, &standing)));
         assert!(asked(&[]).is_empty(), "what needs no license is never asked for one");
         let analytics = Need { component: "reports", entitlement: "analytics" };
         assert_eq!(asked(&[analytics]).is_empty(), standing.permits(), "{standing:?}");
     }
 
-    /// A person corrects the clock and confirms it.
+    /// A user corrects the clock and confirms it.
     fn repair(&mut self) {
         self.clock = WallClock::Off(0);
         let boot = self.boots.to_string();
@@ -107,7 +107,7 @@ impl Machine {
         self.time.confirm(&clocks).expect("a right clock can be confirmed");
     }
 
-    /// The clock jumps to 1970, to 2038, by ten years or by hours, becomes right, stops there, or dies.
+    /// The clock jumps to 1970, to 2038, by ten years or by hours, is corrected, stops, or dies.
     fn jump(&mut self) {
         let truth = self.truth().as_second();
         let wrong = match self.random.random_range(0..6) {

@@ -39,7 +39,7 @@ fn wrong_clock_is_reported() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin + seconds(40 * DAY_SECONDS), 100));
     assert_eq!(time.now(), at("2027-01-01T10:00:00Z"), "the first clock counts");
-    // A night without power; the clock is still right.
+    // A night without power; the clock is still correct.
     let night = Clocks { wall: time.now() + seconds(10 * HOUR), boot: "b", uptime: Duration::from_mins(1) };
     time.observe(&night);
     assert_eq!((time.now(), time.agreement(night.wall)), (night.wall, Agreement::Agree));
@@ -94,7 +94,7 @@ fn signed_times_are_a_floor() {
 fn older_clock_readings_add_nothing() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin, 5000));
-    // The clock uses up the day of this boot, and then is dead.
+    // The clock uses up this boot's allowance of one day, and then fails.
     time.observe(&clocks(begin + seconds(DAY_SECONDS), 5000));
     let leapt = time.now();
     for uptime in [4990, 5000, 4990, 5000] {

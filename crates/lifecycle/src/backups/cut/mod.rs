@@ -14,12 +14,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use landfall_backup::{Backup, StreamName};
+use landfall_documents::backups::{BackupCut, CutStream};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupHold, HoldUntil};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::cluster::name as stream_name;
 use super::counts::{BegunCount, Counts};
@@ -34,46 +33,16 @@ const CUT: &str = "cut";
 /// were held.
 const CUT_STREAM: &str = "cut-";
 
-/// Cut: the common time of the data of several components.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BackupCut {
-    /// Time of the cut, RFC 3339 in UTC.
-    pub time: String,
-    /// Streams with data as of this time.
-    pub streams: Vec<CutStream>,
-}
-
-/// Stream that belongs to a cut.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CutStream {
-    /// Name of the stream: `COMPONENT/RULE`.
-    pub name: String,
-    /// Milliseconds for which its writers were held; null if its log leads to the time.
-    pub held_milliseconds: Option<u64>,
-}
-
-impl BackupCut {
-    /// Returns the cut of a backup, if it has one.
-    pub fn of(backup: &Backup) -> Option<Self> {
-        let time = backup.facts.get(CUT)?.clone();
-        let facts = backup.facts.iter().filter_map(|(key, value)| {
-            let number: usize = key.strip_prefix(CUT_STREAM)?.parse().ok()?;
-            let (name, held) = value.split_once(' ').map_or((value.as_str(), None), |(name, held)| (name, Some(held)));
-            Some((
-                number,
-                CutStream { name: name.to_owned(), held_milliseconds: held.and_then(|held| held.parse().ok()) },
-            ))
-        });
-        let streams: BTreeMap<usize, CutStream> = facts.collect();
-        Some(Self { time, streams: streams.into_values().collect() })
-    }
-
-    /// Returns the time, if a stream belongs to the cut.
-    pub(crate) fn time_of(&self, stream: &str) -> Option<Timestamp> {
-        self.streams.iter().any(|of| of.name == stream).then(|| self.time.parse().ok()).flatten()
-    }
+/// Returns the cut of a backup, if it has one.
+pub(crate) fn cut_of(backup: &Backup) -> Option<BackupCut> {
+    let time = backup.facts.get(CUT)?.clone();
+    let facts = backup.facts.iter().filter_map(|(key, value)| {
+        let number: usize = key.strip_prefix(CUT_STREAM)?.parse().ok()?;
+        let (name, held) = value.split_once(' ').map_or((value.as_str(), None), |(name, held)| (name, Some(held)));
+        Some((number, CutStream { name: name.to_owned(), held_milliseconds: held.and_then(|held| held.parse().ok()) }))
+    });
+    let streams: BTreeMap<usize, CutStream> = facts.collect();
+    Some(BackupCut { time, streams: streams.into_values().collect() })
 }
 
 /// Returns the backup's stream with the part of a log that leads to its cut.

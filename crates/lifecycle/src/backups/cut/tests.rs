@@ -98,7 +98,7 @@ fn writers_are_held_until_captured() {
     assert_eq!(asked, expected);
     assert_eq!(read, ["kv/keys", "files/uploads", "wal"]);
     let backup = Backup { kind: BackupKind::Full, facts, ..log(1, "", "") };
-    let found = BackupCut::of(&backup).unwrap();
+    let found = cut_of(&backup).unwrap();
     let names: Vec<(&str, bool)> =
         found.streams.iter().map(|of| (of.name.as_str(), of.held_milliseconds.is_some())).collect();
     assert_eq!(names, [("db/rows", false), ("kv/keys", true), ("files/uploads", true)]);
@@ -149,7 +149,7 @@ fn failed_stream_keeps_cut_of_others() {
         let open = || -> Result<OpenLog, StepError> { panic!("the log of what is not there") };
         assert_eq!(read_all(cut.log_stream("db/broken", open)), "");
         let backup = Backup { kind: BackupKind::Full, facts: cut.facts(), ..log(1, "", "") };
-        let streams: Vec<String> = BackupCut::of(&backup).unwrap().streams.into_iter().map(|of| of.name).collect();
+        let streams: Vec<String> = cut_of(&backup).unwrap().streams.into_iter().map(|of| of.name).collect();
         assert_eq!(streams, ["db/rows", "files/uploads"], "{fails}");
     }
 }

@@ -25,10 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::CheckResult;
 use super::cluster::{ETCD, trial_space};
-use super::cut::BackupCut;
 use super::error::unusable;
 use super::room::refuse;
-use super::{BackupTry, SavedStream, estimate, load};
+use super::{SavedStream, estimate, load};
+use crate::backups::cut_of;
+use crate::backups::last_try;
 use crate::room::Demand;
 use trial::Trial;
 
@@ -153,8 +154,7 @@ impl Drill<'_> {
     /// only logged.
     fn mend(&self, repository: &Repository, proven: BackupId) {
         let newest = repository.backups().map_err(unusable).map(|known| known.last().map(|newest| newest.id));
-        let mended =
-            newest.and_then(|newest| if newest == Some(proven) { BackupTry::mend(self.paths) } else { Ok(()) });
+        let mended = newest.and_then(|newest| if newest == Some(proven) { last_try::mend(self.paths) } else { Ok(()) });
         if let Err(error) = mended {
             tracing::warn!(error = with_causes(&error), "that the newest backup is proven is not noted");
         }
@@ -197,7 +197,7 @@ impl Drill<'_> {
             backup: backup.id.to_string(),
             time: backup.time.to_string(),
             passed: streams.iter().flat_map(|drilled| &drilled.checks).all(|check| check.passed),
-            cut: BackupCut::of(backup).filter(|_| trial.is_of_backup()).map(|cut| cut.time),
+            cut: cut_of(backup).filter(|_| trial.is_of_backup()).map(|cut| cut.time),
             seconds: (begun.elapsed().as_secs_f64() * 100.0).round() / 100.0,
             streams,
         })

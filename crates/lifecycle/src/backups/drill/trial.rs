@@ -8,11 +8,11 @@ use landfall_engine::step::StepError;
 
 use super::super::cluster::SavedCluster;
 use super::super::counts::{self, Counts};
-use super::super::cut::BackupCut;
 use super::super::error::unusable;
 use super::super::logs::{Chain, LogIndex};
 use super::super::manifest::Manifest;
 use super::{SavedStream, groups, load};
+use crate::backups::cut_of;
 
 /// Content to restore in a drill.
 pub(super) struct Trial<'a> {
@@ -43,7 +43,7 @@ impl<'a> Trial<'a> {
     pub(super) fn of_backup(repository: &Repository, backup: &'a OpenBackup) -> Result<Self, StepError> {
         let manifest = Manifest::read(backup)?;
         let mut recoveries = BTreeMap::new();
-        if let Some(cut) = BackupCut::of(backup.backup()) {
+        if let Some(cut) = cut_of(backup.backup()) {
             for saved in manifest.streams.iter().filter(|saved| saved.rule.log.is_some()) {
                 let Some(to) = cut.time_of(&saved.name()) else { continue };
                 let logs = repository.open_backups(&[backup.backup().id]).map_err(unusable)?;

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use landfall_backup::{Backup, BackupId};
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_documents::backups::{PointsInTime, ProvenPoints};
 
 use super::{AFTER, IdleLog, LINK, STREAM, SavedStream};
 
@@ -48,30 +47,6 @@ impl<'a> LogIndex<'a> {
             .find(|idle| (idle.stream.as_str(), idle.link.as_str()) == (stream, link))
             .map(|idle| idle.until)
     }
-}
-
-/// Time span in which every point can be restored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PointsInTime {
-    /// Name of the stream: `COMPONENT/RULE`.
-    pub stream: String,
-    /// First point in time, RFC 3339 in UTC.
-    pub from: String,
-    /// Last point in time, RFC 3339 in UTC.
-    pub until: String,
-    /// Newest part of the span to whose end a drill has recovered.
-    pub proven: Option<ProvenPoints>,
-}
-
-/// Part of a time span that a drill has proven.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProvenPoints {
-    /// First point in time, RFC 3339 in UTC.
-    pub from: String,
-    /// Last point in time, RFC 3339 in UTC.
-    pub until: String,
 }
 
 /// A span of points in time of a stream.
@@ -157,33 +132,31 @@ fn add(spans: &mut Vec<Span>, new: Span) {
     }
 }
 
-impl PointsInTime {
-    /// Returns the points in time of these full backups, each with its streams, by the time labels of backups and logs.
-    pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &LogIndex<'_>) -> Vec<Self> {
-        let (mut spans, mut proven) = (Vec::new(), Vec::new());
-        let begin = |backup: &Backup| backup.ended.unwrap_or(backup.time);
-        let mut backups: Vec<&(&Backup, Vec<SavedStream>)> = backups.iter().collect();
-        backups.sort_by_key(|(backup, _)| begin(backup));
-        for (backup, streams) in backups {
-            for saved in streams {
-                let (from, chain) = (begin(backup), Chain::of(saved, logs));
-                let span = |until: Option<Timestamp>| Span { stream: saved.name(), from, until: until.unwrap_or(from) };
-                add(&mut spans, span(chain.until()));
-                add(&mut proven, span(chain.proven_until()));
-            }
+/// Returns the points in time of these full backups, each with its streams, by the time labels of backups and logs.
+pub(crate) fn points_in_time(backups: &[(&Backup, Vec<SavedStream>)], logs: &LogIndex<'_>) -> Vec<PointsInTime> {
+    let (mut spans, mut proven) = (Vec::new(), Vec::new());
+    let begin = |backup: &Backup| backup.ended.unwrap_or(backup.time);
+    let mut backups: Vec<&(&Backup, Vec<SavedStream>)> = backups.iter().collect();
+    backups.sort_by_key(|(backup, _)| begin(backup));
+    for (backup, streams) in backups {
+        for saved in streams {
+            let (from, chain) = (begin(backup), Chain::of(saved, logs));
+            let span = |until: Option<Timestamp>| Span { stream: saved.name(), from, until: until.unwrap_or(from) };
+            add(&mut spans, span(chain.until()));
+            add(&mut proven, span(chain.proven_until()));
         }
-        spans.iter().map(|span| Self::new(span, &proven)).collect()
     }
+    spans.iter().map(|span| points_of(span, &proven)).collect()
+}
 
-    fn new(span: &Span, proven: &[Span]) -> Self {
-        let is_part = |part: &&Span| part.stream == span.stream && span.from <= part.from && part.until <= span.until;
-        let proven = proven.iter().rev().find(is_part).map(|part| {
-            let (from, until) = part.ends();
-            ProvenPoints { from, until }
-        });
-        let (from, until) = span.ends();
-        Self { stream: span.stream.clone(), from, until, proven }
-    }
+fn points_of(span: &Span, proven: &[Span]) -> PointsInTime {
+    let is_part = |part: &&Span| part.stream == span.stream && span.from <= part.from && part.until <= span.until;
+    let proven = proven.iter().rev().find(is_part).map(|part| {
+        let (from, until) = part.ends();
+        ProvenPoints { from, until }
+    });
+    let (from, until) = span.ends();
+    PointsInTime { stream: span.stream.clone(), from, until, proven }
 }
 
 #[cfg(test)]
@@ -308,7 +281,7 @@ pub(crate) mod tests {
         let backups = [full(1), full(12)];
         let proven = |logs: &[Backup]| {
             let with = |index: usize, link: &str| (&backups[index], vec![sample_stream(Some(link))]);
-            let [points] = &PointsInTime::of(&[with(0, "a"), with(1, "c")], &LogIndex::of(logs))[..] else {
+            let [points] = &points_in_time(&[with(0, "a"), with(1, "c")], &LogIndex::of(logs))[..] else {
                 panic!("one span")
             };
             assert_eq!((points.from.as_str(), points.until.as_str()), ("1970-01-01T00:01:00Z", "1970-01-01T00:20:00Z"));
@@ -328,7 +301,7 @@ pub(crate) mod tests {
         let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
         let backups = [full(1), full(7), full(30)];
         let with = |index: usize, link: &str| (&backups[index], vec![sample_stream(Some(link))]);
-        let points = PointsInTime::of(&[with(0, "a"), with(1, "b"), with(2, "x")], &LogIndex::of(&logs));
+        let points = points_in_time(&[with(0, "a"), with(1, "b"), with(2, "x")], &LogIndex::of(&logs));
         let spans: Vec<_> = points.iter().map(|span| (span.from.as_str(), span.until.as_str())).collect();
         assert_eq!(
             spans,

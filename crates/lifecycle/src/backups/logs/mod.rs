@@ -10,9 +10,7 @@ mod save;
 
 #[cfg(test)]
 pub(crate) use chain::tests;
-pub(crate) use chain::{Chain, LogIndex};
-pub use chain::{PointsInTime, ProvenPoints};
-pub use record::LogStatus;
+pub(crate) use chain::{Chain, LogIndex, points_in_time};
 pub(crate) use record::{IdleLog, LogRecords, WholeLink};
 pub(crate) use save::SavingLogs;
 pub use save::{LogOutcome, SavedLog};

@@ -7,29 +7,17 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use landfall_documents::backups::LogStatus;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Lock file beside the records, held while log backups are made.
 const LOCK: &str = "logs.lock";
-
-/// Status of the log of a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LogStatus {
-    /// Name of the stream: `COMPONENT/RULE`.
-    pub stream: String,
-    /// Last point in time that can be restored, RFC 3339 in UTC; null before the first log backup.
-    pub until: Option<String>,
-    /// Reason why the latest log backup was not made.
-    pub reason: Option<String>,
-}
 
 /// State of a stream's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

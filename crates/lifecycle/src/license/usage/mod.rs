@@ -8,5 +8,4 @@ mod report;
 pub use count::cluster_counts;
 pub(crate) use count::{host_gpus, needed_entitlements};
 pub(crate) use kept::{adopt, break_note, newest, read, read_usage, remove, users, write, write_users};
-pub(crate) use report::notes;
-pub use report::{LimitStatus, UsageStatus};
+pub(crate) use report::{notes, usage_status};

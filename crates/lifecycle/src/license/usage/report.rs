@@ -1,86 +1,44 @@
 //! Usage as `landfall license usage` reports it, and the notes in `status` about exceeded limits.
 
-use landfall_license::usage::{ComponentUse, Counts, LimitUse, Metric, Period, Sample};
+use landfall_documents::license::{LicenseTerms, LimitStatus, UsageStatus};
+use landfall_license::usage::{Counts, LimitUse, Metric, Period, Sample};
 use landfall_license::{License, Terms};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use crate::license::LicenseTerms;
-
-/// Use of a site's license.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UsageStatus {
-    /// ID of the license.
-    pub license: String,
-    /// Time of the last measurement, by the site's trusted date, RFC 3339 in UTC; null before the first one.
-    pub measured: Option<String>,
-    /// First day of measurement under this license and its limits; null before the first one.
-    pub since: Option<String>,
-    /// Number of days with a measurement since then.
-    pub days: u64,
-    /// Number of days without a measurement since then.
-    pub unmeasured_days: u64,
-    /// Use of each limit.
-    pub limits: Vec<LimitStatus>,
-    /// Entitlements that installed components needed since then.
-    pub components: Vec<ComponentUse>,
-    /// Features that the license includes. Their use by software is not measured.
-    pub features: Vec<String>,
-    /// ID of the key with which the site signs its reports; null before the first one.
-    pub site_key: Option<String>,
-    /// Notes for a person, some with a next step.
-    pub notes: Vec<String>,
-}
-
-/// Use of a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LimitStatus {
-    /// Number at the last measurement; null if it is not known.
-    pub now: Option<u64>,
-    /// Limit, and its use since then.
-    #[serde(flatten)]
-    pub since: LimitUse,
-}
-
-impl UsageStatus {
-    /// Returns the usage under a license: the periods since it arrived, and the newest sample.
-    pub(crate) fn of(
-        license: &License,
-        periods: Vec<Period>,
-        newest: Option<&Sample>,
-        site_key: Option<String>,
-        notes: Vec<String>,
-    ) -> Self {
-        let (terms, limits) = (license.terms(), Counts::limits(&license.terms().entitlements));
-        let is_of_now = |period: &Period| {
-            let same = period.limits.iter().all(|of| of.limit == limits.of(of.metric));
-            same && period.license == terms.id && period.overage_percent == terms.overage_percent
-        };
-        let period = periods.into_iter().next_back().filter(is_of_now);
-        let newest = newest.filter(|newest| newest.license == terms.id);
-        let limit = |metric: Metric| LimitStatus {
-            now: newest.and_then(|newest| newest.counts.of(metric)),
-            since: period
-                .iter()
-                .flat_map(|period| &period.limits)
-                .find(|of| of.metric == metric)
-                .cloned()
-                .unwrap_or_else(|| unmeasured_limit(metric, terms)),
-        };
-        Self {
-            license: terms.id.clone(),
-            measured: newest.map(|newest| format!("{:.0}", newest.at)),
-            since: period.as_ref().map(|period| period.from.to_string()),
-            days: period.as_ref().map_or(0, |period| period.days),
-            unmeasured_days: period.as_ref().map_or(0, |period| period.unmeasured_days),
-            limits: Metric::ALL.into_iter().map(limit).collect(),
-            components: period.map(|period| period.components).unwrap_or_default(),
-            features: terms.entitlements.features.clone(),
-            site_key,
-            notes,
-        }
+/// Returns the usage under a license: the periods since it arrived, and the newest sample.
+pub(crate) fn usage_status(
+    license: &License,
+    periods: Vec<Period>,
+    newest: Option<&Sample>,
+    site_key: Option<String>,
+    notes: Vec<String>,
+) -> UsageStatus {
+    let (terms, limits) = (license.terms(), Counts::limits(&license.terms().entitlements));
+    let is_of_now = |period: &Period| {
+        let same = period.limits.iter().all(|of| of.limit == limits.of(of.metric));
+        same && period.license == terms.id && period.overage_percent == terms.overage_percent
+    };
+    let period = periods.into_iter().next_back().filter(is_of_now);
+    let newest = newest.filter(|newest| newest.license == terms.id);
+    let limit = |metric: Metric| LimitStatus {
+        now: newest.and_then(|newest| newest.counts.of(metric)),
+        since: period
+            .iter()
+            .flat_map(|period| &period.limits)
+            .find(|of| of.metric == metric)
+            .cloned()
+            .unwrap_or_else(|| unmeasured_limit(metric, terms)),
+    };
+    UsageStatus {
+        license: terms.id.clone(),
+        measured: newest.map(|newest| format!("{:.0}", newest.at)),
+        since: period.as_ref().map(|period| period.from.to_string()),
+        days: period.as_ref().map_or(0, |period| period.days),
+        unmeasured_days: period.as_ref().map_or(0, |period| period.unmeasured_days),
+        limits: Metric::ALL.into_iter().map(limit).collect(),
+        components: period.map(|period| period.components).unwrap_or_default(),
+        features: terms.entitlements.features.clone(),
+        site_key,
+        notes,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use landfall_backup::{Backup, Damage, Repository};
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
@@ -13,20 +14,23 @@ use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use landfall_bundle_spec::parts::short_id;
+use landfall_cluster::Cluster;
+use landfall_host::command::Subprocesses;
+
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::repair_backups::refuse_lost;
 use crate::backups::drill::Drill;
+use crate::backups::last_try;
 use crate::backups::running_try::{RunningTry, TryKind};
+use crate::backups::summarize;
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupRun, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, SavedBackup,
-    has_logs, has_rules, newest_proven, shut_out_former, unusable,
+    BackupCopies, BackupFolder, BackupRun, DrillReport, NextOfBackup, Reason, SavedBackup, has_logs, has_rules,
+    newest_proven, shut_out_former, unusable,
 };
 use crate::pins::Pins;
-use landfall_bundle_spec::parts::short_id;
-use landfall_cluster::Cluster;
-use landfall_host::command::Subprocesses;
 
 /// Result of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -115,7 +119,7 @@ impl Operations {
                 return Err(incomplete);
             }
             let (dropped, copies) = (Vec::new(), Vec::new());
-            return Ok(BackedUp { backup: (&backup).into(), drill: None, log_drill: None, dropped, copies });
+            return Ok(BackedUp { backup: summarize(&backup), drill: None, log_drill: None, dropped, copies });
         }
         let report = self.prove_backup(&ready, &repository, &backup);
         self.note_try(report.as_ref().map(drop).and_then(|()| incomplete.as_ref().map_or(Ok(()), Err)));
@@ -124,7 +128,7 @@ impl Operations {
         let report = report?;
         let places = settings.copy_places();
         if !places.is_empty() {
-            let text = format!("backup {} passed its drill", BackupSummary::from(&backup).short_id());
+            let text = format!("backup {} passed its drill", summarize(&backup).short_id());
             self.progress.event(Event::Note(text));
         }
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);
@@ -137,12 +141,12 @@ impl Operations {
         let outcome = self.copy_to_each(&pins, &repository, &places);
         let (dropped, copies, log_drill) = (forgotten?.dropped, outcome?.copies, log_drill?);
         let backup = find(&repository, &backup.id.to_string())?;
-        let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
+        let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(summarize).collect();
         refuse_lost(&repository, &damages)?;
         if let Some(incomplete) = incomplete {
             return Err(incomplete);
         }
-        Ok(BackedUp { backup: (&backup).into(), drill: Some(report), log_drill, dropped, copies })
+        Ok(BackedUp { backup: summarize(&backup), drill: Some(report), log_drill, dropped, copies })
     }
 
     fn save(&self, ready: &ReadyToBackUp, repository: &Repository, next: NextOfBackup) -> Result<SavedBackup> {
@@ -173,9 +177,9 @@ impl Operations {
         let now = jiff::Timestamp::now();
         let noted = match outcome {
             Err(busy) if busy.code() == codes::SITE_BUSY && self.paths.data_uuid().exists() => {
-                BackupTry::note_refusal(&self.paths, busy, now)
+                last_try::note_refusal(&self.paths, busy, now)
             }
-            outcome if self.is_try(outcome) => BackupTry::note(&self.paths, outcome, now),
+            outcome if self.is_try(outcome) => last_try::note_backup(&self.paths, outcome, now),
             _ => return,
         };
         if let Err(error) = noted {
@@ -217,7 +221,7 @@ impl Operations {
         if !self.paths.data_uuid().exists() {
             return;
         }
-        if let Err(error) = BackupTry::note_drill(&self.paths, outcome, jiff::Timestamp::now()) {
+        if let Err(error) = last_try::note_drill(&self.paths, outcome, jiff::Timestamp::now()) {
             tracing::warn!(%error, "the drill's outcome was not recorded");
         }
     }
@@ -232,7 +236,7 @@ impl Operations {
     /// Returns every backup, in the order in which they were made. Changes nothing.
     pub fn backups(&self) -> Result<Vec<BackupSummary>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
-        Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
+        Ok(repository.backups().map_err(unusable)?.iter().map(summarize).collect())
     }
 
     /// Reads all data of all backups. The report names damage, which is not an error. No later backup relies on damaged

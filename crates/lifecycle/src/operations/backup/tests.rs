@@ -1,3 +1,4 @@
+use landfall_documents::backups::BackupTry;
 use landfall_media::durable;
 use serde_json::json;
 
@@ -13,12 +14,12 @@ fn busy_site_is_no_try() {
     let error = |code| OperationError::from(StepError::new(code, "it is not there"));
     for code in [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED] {
         operations.note_try(Err(&error(code)));
-        assert_eq!(BackupTry::read(&operations.paths), None, "{}", code.id);
+        assert_eq!(last_try::read_backup(&operations.paths), None, "{}", code.id);
     }
     assert!(operations.refused_backup().is_some(), "that the site was busy is noted beside the tries");
     operations.note_try(Err(&error(codes::BACKUP_UNKNOWN)));
     let noted = |found: Option<BackupTry>| found.and_then(|found| found.failure).map(|failure| failure.code);
-    assert_eq!(noted(BackupTry::read(&operations.paths)).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
+    assert_eq!(noted(last_try::read_backup(&operations.paths)).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
     operations.note_drill(Err(&error(codes::BACKUP_UNKNOWN)));
     assert_eq!(noted(operations.last_drill()).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
 }
@@ -51,8 +52,8 @@ fn refused_backup_is_noted() {
     let lock = operations.journals().lock("upgrade").unwrap();
     assert_eq!(operations.back_up(true).err().unwrap().code(), codes::SITE_BUSY);
     let failure = operations.refused_backup().and_then(|refused| refused.failure).unwrap();
-    assert_eq!(failure.code, codes::SITE_BUSY.id);
-    assert_eq!(BackupTry::read(&operations.paths), None, "it is no try");
+    assert_eq!(failure.code, codes::SITE_BUSY);
+    assert_eq!(last_try::read_backup(&operations.paths), None, "it is no try");
     drop(lock);
 }
 
@@ -65,6 +66,6 @@ fn refused_drill_is_noted() {
     let lock = operations.journals().lock("backup").unwrap();
     assert_eq!(operations.drill(None).err().unwrap().code(), codes::SITE_BUSY);
     let failure = operations.last_drill().and_then(|last| last.failure).unwrap();
-    assert_eq!(failure.code, codes::SITE_BUSY.id);
+    assert_eq!(failure.code, codes::SITE_BUSY);
     drop(lock);
 }

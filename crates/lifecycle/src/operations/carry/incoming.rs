@@ -9,6 +9,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation};
+use landfall_documents::license::LicenseStatus;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Code, codes};
 use landfall_host::files;
@@ -20,7 +21,7 @@ use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::license::{GivenLicense, LicenseStatus, LicensedHost, Licensing};
+use crate::license::{GivenLicense, LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::{Operations, TrustedRelease};

@@ -1,10 +1,10 @@
 //! Problems of a site's host: preflight findings that the status does not report.
 
-use landfall_engine::journal::RecordedError;
+use landfall_documents::failure::Failure;
+use landfall_documents::status::StatusReport;
 
 use super::{Problem, ProblemSeverity};
 use crate::findings::{Finding, Severity};
-use crate::operations::status::StatusReport;
 
 /// Returns the problems. A host that cannot be judged is a problem, and a warning that a person has accepted is not.
 pub(super) fn problems(host: &Result<Vec<Finding>, String>, report: &StatusReport) -> Vec<Problem> {
@@ -32,7 +32,7 @@ fn of_finding(finding: &Finding, report: &StatusReport) -> Option<Problem> {
     Some(Problem {
         severity,
         name: finding.name.clone(),
-        code: Some(finding.code.to_owned()),
+        code: Some(finding.code.into()),
         what,
         next: finding.next(),
         commands: finding.commands.clone(),
@@ -40,7 +40,7 @@ fn of_finding(finding: &Finding, report: &StatusReport) -> Option<Problem> {
 }
 
 /// Returns the problem for a recorded error of an operation, with its recorded next step.
-pub(super) fn of_recorded(name: &str, recorded: &RecordedError) -> Problem {
+pub(super) fn of_recorded(name: &str, recorded: &Failure) -> Problem {
     let what: Vec<&str> = [&recorded.what].into_iter().chain(&recorded.causes).map(String::as_str).collect();
     let problem = Problem::blocker(name, what.join(": "), &recorded.hint);
     Problem { code: Some(recorded.code.clone()), ..problem }

@@ -5,6 +5,8 @@ mod host;
 mod parts;
 
 use jiff::Timestamp;
+use landfall_documents::failure::FailureCode;
+use landfall_documents::status::{SiteState, StatusReport, Verdict};
 use landfall_engine::causes::with_causes;
 use landfall_error_codes::ExitClass;
 use schemars::JsonSchema;
@@ -12,7 +14,6 @@ use serde::Serialize;
 
 use super::Operations;
 use super::error::Result;
-use super::status::{SiteState, StatusReport, Verdict};
 use crate::findings::Finding;
 
 /// Severity of a problem. The worst comes first.
@@ -35,7 +36,7 @@ pub struct Problem {
     /// `disk-space`.
     pub name: String,
     /// Error code in the registry, if it has one.
-    pub code: Option<String>,
+    pub code: Option<FailureCode>,
     /// Problem, and the object that it concerns.
     pub what: String,
     /// Next step for a person.

@@ -1,11 +1,11 @@
 //! Problems of running parts, from the status of each. Causes precede their effects, so a full disk precedes the pods
 //! that it stops.
 
-use landfall_cluster::ComponentStatus;
+use landfall_documents::backups::BackupsStatus;
+use landfall_documents::status::{ComponentStatus, SiteState, StatusReport, Verdict};
 
 use super::Problem;
 use super::host::of_recorded;
-use crate::operations::status::{BackupsStatus, SiteState, StatusReport, Verdict};
 
 pub(super) fn problems(report: &StatusReport) -> Vec<Problem> {
     let mut problems = Vec::from_iter(operation(report));
@@ -75,7 +75,8 @@ fn host_parts(report: &StatusReport) -> Vec<Problem> {
         (
             "etcd",
             etcd,
-            "Find out what writes so much: `landfall events` and `landfall kubectl get events --all-namespaces`.",
+            "Find out what writes so much: `landfall events` and `landfall kubectl get events --all-namespaces`. If etcd \
+             is full, free its space as \"A full etcd\" in the handbook says.",
         ),
     ];
     parts.into_iter().filter_map(|(name, part, next)| lacking(name, part, next)).collect()

@@ -1,4 +1,5 @@
-use landfall_engine::journal::RecordedError;
+use landfall_documents::failure::Failure;
+use landfall_documents::status::StatusReport;
 use landfall_error_codes::codes;
 
 use super::*;
@@ -21,7 +22,7 @@ fn healthy() -> StatusReport {
         backups.logs.clear();
     }
     if let Some(terms) = report.license.as_mut().and_then(|license| license.terms.as_mut()) {
-        terms.standing = "valid";
+        terms.standing = "valid".to_owned();
     }
     report
 }
@@ -91,8 +92,8 @@ fn stopped_operation_has_its_next_step() {
     let mut report = interrupted_status();
     report.verdict = Verdict::Stuck;
     let step = report.operation.as_mut().and_then(|operation| operation.step.as_mut()).unwrap();
-    step.failure = Some(RecordedError {
-        code: "LF4207".to_owned(),
+    step.failure = Some(Failure {
+        code: "LF4207".into(),
         what: "ConfigMap settings belongs to helm".to_owned(),
         causes: Vec::new(),
         hint: "Remove it.".to_owned(),

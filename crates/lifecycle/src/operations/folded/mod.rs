@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_cluster::Edits;
+use landfall_documents::newer;
 use landfall_engine::journal::JournalFile;
-use landfall_engine::newer;
 use landfall_engine::plan::StepId;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable::{self, DurableError};

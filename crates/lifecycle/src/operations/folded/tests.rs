@@ -1,4 +1,4 @@
-use landfall_engine::plan::Operation;
+use landfall_documents::operation::Operation;
 use landfall_error_codes::{CodedError, codes};
 use serde_json::json;
 

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use landfall_documents::failure::Failure;
 use landfall_engine::engine::{End, Engine};
-use landfall_engine::journal::{FileStorage, Phase, RecordedError, State, StepState};
+use landfall_engine::journal::{FileStorage, Phase, State, StepState};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandRunner, Subprocesses};
@@ -203,7 +204,7 @@ impl PreparedHostPack<'_> {
 
 /// Returns the reason why a step failed, or the obstacle that it found.
 fn failure_of(step: &StepState) -> Option<String> {
-    let failed = |error: &RecordedError| {
+    let failed = |error: &Failure| {
         let all: Vec<&str> = std::iter::once(&error.what).chain(&error.causes).map(String::as_str).collect();
         all.join(": ")
     };

@@ -2,13 +2,16 @@
 //! not releases that return to their own data. A release that left data or a backup passed the license check when it
 //! was installed.
 
+use landfall_documents::backups::BackupSummary;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 
-use super::KeptData;
-use crate::backups::{BackupFolder, BackupSummary, unusable};
-use crate::operations::bundle::TrustedRelease;
 use landfall_host::paths::SitePaths;
+
+use super::KeptData;
+use crate::backups::summarize;
+use crate::backups::{BackupFolder, unusable};
+use crate::operations::bundle::TrustedRelease;
 
 /// Relation of an install to the data that it finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,5 +49,5 @@ impl DataRelation {
 /// Returns the kept or adopted backups.
 fn kept_backups(paths: &SitePaths) -> Result<Vec<BackupSummary>, StepError> {
     let Some(repository) = BackupFolder::of(paths).open()? else { return Ok(Vec::new()) };
-    Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
+    Ok(repository.backups().map_err(unusable)?.iter().map(summarize).collect())
 }

@@ -185,7 +185,7 @@ impl KeptData {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OperationError::io("read", &path, error)),
         };
-        let record: Self = landfall_engine::newer::known_part(&bytes)
+        let record: Self = landfall_documents::newer::known_part(&bytes)
             .map_err(|source| OperationError::KeptRecord { path: path.clone(), source })?;
         if record.schema != SCHEMA {
             let newer = serde::de::Error::custom(format!("its schema is {}, not {SCHEMA}", record.schema));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_cluster::{Cluster, Inventory, ObjectName};
+use landfall_documents::backups::{BackupSummary, PointsInTime};
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::step::StepError;
@@ -13,6 +14,8 @@ use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use landfall_engine::plan::Plan;
+
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::ChangeOutcome;
@@ -21,7 +24,7 @@ use super::error::Result;
 use super::restore_choice::RestoreChoice;
 use crate::backups::drill::groups;
 use crate::backups::{
-    BackupSummary, LiveVolume, LogRecords, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking, stops_beside,
+    LiveVolume, LogRecords, SavedStream, has_logs, new_token, refuse_lacking, stops_beside, summarize,
 };
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
@@ -31,7 +34,6 @@ use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
-use landfall_engine::plan::Plan;
 
 /// Selection of a backup and of its parts to restore.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +153,7 @@ impl Operations {
         let plan = plan_restore(&release.release, &pins.settings.backups, &workloads, &webhooks);
         let experience = Experience { times: &history.step_times(), copied: &BTreeMap::new() };
         let outlook = Outlook::of_restore(&plan, &components, &experience);
-        let backup = (&choice.backup).into();
+        let backup = summarize(&choice.backup);
         Ok(PreparedRestore {
             operations: self,
             pins,

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
+use landfall_documents::backups::{BackupSummary, PointsInTime, StreamSummary};
 use landfall_error_codes::{Code, CodedError};
 use landfall_media::durable;
 
+use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::sample::Vendor;
+use landfall_bundle_spec::trust::KeyKind;
+
 use super::*;
-use crate::backups::StreamSummary;
 use crate::operations::OperationError;
 use crate::operations::install::tests::{Fixture, release};
 use crate::operations::testing::operations;
 use crate::plan::restore::tests::plan;
-use landfall_bundle_spec::Sha256;
-use landfall_bundle_spec::sample::Vendor;
-use landfall_bundle_spec::trust::KeyKind;
 
 /// Returns a site with an installed release.
 fn installed_site() -> Fixture {
@@ -95,7 +96,7 @@ fn approval_fits_one_plan_only() {
     }
     assert_eq!(journals(&fixture), before, "nothing has begun");
     let file = prepared_restore(&fixture, "0a1b2c3d").begin().unwrap();
-    assert_eq!(file.operation, Some(landfall_engine::plan::Operation::Restore));
+    assert_eq!(file.operation, Some(landfall_documents::operation::Operation::Restore));
 }
 
 #[test]

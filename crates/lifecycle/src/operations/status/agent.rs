@@ -2,44 +2,28 @@
 
 use std::net::IpAddr;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 use landfall_agent::kubelet;
 use landfall_agent::kubelet::Lack;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units;
 use landfall_agent::units::UnitState;
+use landfall_documents::status::AgentStatus;
 use landfall_engine::causes::with_causes;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 
-/// Status of a host's agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AgentStatus {
-    /// True if Landfall's units run, and nothing prevents the kubelet from running.
-    pub ready: bool,
-    /// Reason why the agent is not ready.
-    pub reason: Option<String>,
-    /// Last error that the kubelet logged since the machine started, which may be resolved.
-    pub last_kubelet_error: Option<String>,
-}
-
-impl AgentStatus {
-    /// Queries systemd; `None` if no agent was installed.
-    pub(super) fn of(paths: &SitePaths) -> Option<Self> {
-        if !paths.agent_settings().exists() {
-            return None;
-        }
-        let reason = match AgentSettings::read(paths) {
-            Err(error) => Some(with_causes(&error)),
-            Ok(settings) => lacking(settings.node.address)
-                .or_else(|| units::SERVICES.iter().find_map(|unit| not_active(unit, &Subprocesses))),
-        };
-        let last_kubelet_error = units::last_kubelet_error(&Subprocesses);
-        Some(Self { ready: reason.is_none(), reason, last_kubelet_error })
+/// Queries systemd; `None` if no agent was installed.
+pub(super) fn agent_status(paths: &SitePaths) -> Option<AgentStatus> {
+    if !paths.agent_settings().exists() {
+        return None;
     }
+    let reason = match AgentSettings::read(paths) {
+        Err(error) => Some(with_causes(&error)),
+        Ok(settings) => lacking(settings.node.address)
+            .or_else(|| units::SERVICES.iter().find_map(|unit| not_active(unit, &Subprocesses))),
+    };
+    let last_kubelet_error = units::last_kubelet_error(&Subprocesses);
+    Some(AgentStatus { ready: reason.is_none(), reason, last_kubelet_error })
 }
 
 /// Returns systemd's report of an inactive unit, with messages from the unit and the kubelet's log.

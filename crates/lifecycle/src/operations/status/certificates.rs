@@ -1,88 +1,60 @@
 //! Ends of the site's certificates, and whether each can be used now.
 
-use std::path::PathBuf;
-
 use jiff::{SignedDuration, Timestamp};
 use landfall_agent::HeldCertificate;
 use landfall_agent::validity::CertificateState;
+use landfall_documents::status::{CertificateStatus, CertificatesStatus};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use schemars::JsonSchema;
-use serde::Serialize;
 
-/// Status of a site's certificates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CertificatesStatus {
-    /// True if each of them can be used now.
-    pub ready: bool,
-    /// Reason why one cannot be used.
-    pub reason: Option<String>,
-    /// Earliest expiry of a certificate, RFC 3339. The agent renews all but the authorities long before.
-    pub soonest_end: Option<String>,
-    /// Whole days until that expiry, rounded down; negative once it has passed.
-    pub days_left: Option<i64>,
-    /// All certificates, the first to expire at the beginning; certificates without a known end precede them.
-    pub certificates: Vec<CertificateStatus>,
+/// Judges the certificates of a node; `None` if it has none.
+pub(super) fn certificates_status(
+    held: Result<Vec<HeldCertificate>, StepError>,
+    now: Timestamp,
+) -> Option<CertificatesStatus> {
+    let mut held = match held {
+        Ok(held) if held.is_empty() => return None,
+        Ok(held) => held,
+        Err(error) => return Some(unknown(with_causes(&error))),
+    };
+    let ends = |one: &HeldCertificate| match one.found {
+        CertificateState::Whole(validity) => Some(validity.ends),
+        CertificateState::Missing | CertificateState::Unreadable => None,
+    };
+    held.sort_by_key(|one| (ends(one), one.file.clone()));
+    let soonest = held.iter().find_map(ends);
+    let certificates: Vec<_> = held.iter().map(|one| certificate_status(one, now)).collect();
+    let problems =
+        certificates.iter().filter_map(|one| Some(format!("{} {}", one.file.display(), one.problem.as_ref()?)));
+    let problems: Vec<_> = problems.collect();
+    Some(CertificatesStatus {
+        ready: problems.is_empty(),
+        reason: (!problems.is_empty()).then(|| problems.join("; ")),
+        soonest_end: soonest.map(text),
+        days_left: soonest.map(|end| end.duration_since(now).as_secs().div_euclid(DAY.as_secs())),
+        certificates,
+    })
 }
 
-/// Status of one certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CertificateStatus {
-    /// File that holds it, or a kubeconfig.
-    pub file: PathBuf,
-    /// Start of its validity, RFC 3339; null if it cannot be read.
-    pub begins: Option<String>,
-    /// End of its validity, RFC 3339; null if it cannot be read.
-    pub ends: Option<String>,
-    /// Reason why it cannot be used now, as in `has ended`.
-    pub problem: Option<String>,
-}
-
-impl CertificatesStatus {
-    /// Judges the certificates of a node; `None` if it has none.
-    pub(super) fn of(held: Result<Vec<HeldCertificate>, StepError>, now: Timestamp) -> Option<Self> {
-        let mut held = match held {
-            Ok(held) if held.is_empty() => return None,
-            Ok(held) => held,
-            Err(error) => return Some(Self::unknown(with_causes(&error))),
-        };
-        let ends = |one: &HeldCertificate| match one.found {
-            CertificateState::Whole(validity) => Some(validity.ends),
-            CertificateState::Missing | CertificateState::Unreadable => None,
-        };
-        held.sort_by_key(|one| (ends(one), one.file.clone()));
-        let soonest = held.iter().find_map(ends);
-        let certificates: Vec<_> = held.iter().map(|one| CertificateStatus::of(one, now)).collect();
-        let problems =
-            certificates.iter().filter_map(|one| Some(format!("{} {}", one.file.display(), one.problem.as_ref()?)));
-        let problems: Vec<_> = problems.collect();
-        Some(Self {
-            ready: problems.is_empty(),
-            reason: (!problems.is_empty()).then(|| problems.join("; ")),
-            soonest_end: soonest.map(text),
-            days_left: soonest.map(|end| end.duration_since(now).as_secs().div_euclid(DAY.as_secs())),
-            certificates,
-        })
-    }
-
-    fn unknown(reason: String) -> Self {
-        Self { ready: false, reason: Some(reason), soonest_end: None, days_left: None, certificates: Vec::new() }
+fn unknown(reason: String) -> CertificatesStatus {
+    CertificatesStatus {
+        ready: false,
+        reason: Some(reason),
+        soonest_end: None,
+        days_left: None,
+        certificates: Vec::new(),
     }
 }
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-impl CertificateStatus {
-    fn of(held: &HeldCertificate, now: Timestamp) -> Self {
-        let (begins, ends) = match held.found {
-            CertificateState::Whole(validity) => (Some(text(validity.begins)), Some(text(validity.ends))),
-            CertificateState::Missing | CertificateState::Unreadable => (None, None),
-        };
-        let problem = held.found.unusable(now).map(|need| need.to_string());
-        Self { file: held.file.clone(), begins, ends, problem }
-    }
+fn certificate_status(held: &HeldCertificate, now: Timestamp) -> CertificateStatus {
+    let (begins, ends) = match held.found {
+        CertificateState::Whole(validity) => (Some(text(validity.begins)), Some(text(validity.ends))),
+        CertificateState::Missing | CertificateState::Unreadable => (None, None),
+    };
+    let problem = held.found.unusable(now).map(|need| need.to_string());
+    CertificateStatus { file: held.file.clone(), begins, ends, problem }
 }
 
 fn text(time: Timestamp) -> String {
@@ -111,7 +83,7 @@ mod tests {
 
     fn status_of(certificates: &[(&str, &str)], now: &str) -> CertificatesStatus {
         let certificates = certificates.iter().map(|(file, ends)| sample_certificate(file, ends)).collect();
-        CertificatesStatus::of(Ok(certificates), at(now)).unwrap()
+        certificates_status(Ok(certificates), at(now)).unwrap()
     }
 
     #[test]
@@ -146,9 +118,9 @@ mod tests {
     #[test]
     fn unreadable_certificates_are_not_ready() {
         let now = at("2026-02-01T00:00:00Z");
-        assert_eq!(CertificatesStatus::of(Ok(Vec::new()), now), None);
+        assert_eq!(certificates_status(Ok(Vec::new()), now), None);
         let failed = StepError::new(codes::NODE_CERTIFICATE, "cannot read /etc/kubernetes/pki");
-        let found = CertificatesStatus::of(Err(failed), now).unwrap();
+        let found = certificates_status(Err(failed), now).unwrap();
         assert_eq!((found.ready, found.reason.as_deref()), (false, Some("cannot read /etc/kubernetes/pki")));
     }
 }

@@ -1,9 +1,7 @@
 //! Components that status must not overlook.
 
+use landfall_documents::status::{ComponentStatus, StatusReport};
 use landfall_release_document::ReleaseDocument;
-
-use super::StatusReport;
-use landfall_cluster::ComponentStatus;
 
 /// Adds the release's components that are unknown to the cluster, as not ready. Deleting a namespace also deletes the
 /// inventory, and the report must not hide the loss. A cluster that did not answer adds none.

@@ -1,58 +1,44 @@
 //! Check that the host's firewalls let packets of pods pass. If a rule is lost with a boot or a restart, they may be
 //! blocked. Every pod then stays ready, and the host still reaches every service.
 
+use landfall_documents::status::FirewallStatus;
+use landfall_documents::warning::{AcceptedBy, AcceptedWarning};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::CodedError;
 use landfall_host::facts::{self, Network};
 use landfall_host::paths::SitePaths;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
-use crate::findings::{AcceptedBy, AcceptedWarning, Finding};
+use crate::findings::Finding;
 use crate::plan::network::Networks;
 use crate::preflight::{closed_firewalls, inbound};
 
-/// Status of the host's firewalls, as far as they concern pods.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FirewallStatus {
-    /// True if none of them drops packets from pods.
-    pub ready: bool,
-    /// Reason why packets are dropped.
-    pub reason: Option<String>,
-    /// Shell commands that open the firewalls, in order.
-    pub commands: Vec<String>,
+/// Returns the status of a host with these settings, and a note if pods reach others but cannot be reached. The
+/// note also says whether a person has accepted that.
+pub(super) fn firewall_status(
+    paths: &SitePaths,
+    settings: &SiteConfiguration,
+    accepted: &[AcceptedWarning],
+) -> (FirewallStatus, Option<String>) {
+    let looked = Networks::of(settings).and_then(|networks| {
+        let network = facts::collect_network(paths)?;
+        let note = inbound(&network, &networks).map(|finding| note(finding, settings, accepted));
+        Ok((from_network(&network, &networks), note))
+    });
+    looked.unwrap_or_else(|error: StepError| {
+        let reason = Some(format!("[{}] {}", error.code().id, with_causes(&error)));
+        (FirewallStatus { ready: false, reason, commands: Vec::new() }, None)
+    })
 }
 
-impl FirewallStatus {
-    /// Returns the status of a host with these settings, and a note if pods reach others but cannot be reached. The
-    /// note also says whether a person has accepted that.
-    pub(super) fn of(
-        paths: &SitePaths,
-        settings: &SiteConfiguration,
-        accepted: &[AcceptedWarning],
-    ) -> (Self, Option<String>) {
-        let looked = Networks::of(settings).and_then(|networks| {
-            let network = facts::collect_network(paths)?;
-            let note = inbound(&network, &networks).map(|finding| note(finding, settings, accepted));
-            Ok((Self::from_network(&network, &networks), note))
-        });
-        looked.unwrap_or_else(|error: StepError| {
-            let reason = Some(format!("[{}] {}", error.code().id, with_causes(&error)));
-            (Self { ready: false, reason, commands: Vec::new() }, None)
-        })
-    }
-
-    fn from_network(network: &Network, networks: &Networks) -> Self {
-        let closed = closed_firewalls(network, networks);
-        let reason = closed.first().map(|Finding { code, measured, fix, .. }| format!("[{code}] {measured}. {fix}"));
-        Self {
-            ready: closed.is_empty(),
-            reason,
-            commands: closed.into_iter().flat_map(|finding| finding.commands).collect(),
-        }
+fn from_network(network: &Network, networks: &Networks) -> FirewallStatus {
+    let closed = closed_firewalls(network, networks);
+    let reason = closed.first().map(|Finding { code, measured, fix, .. }| format!("[{code}] {measured}. {fix}"));
+    FirewallStatus {
+        ready: closed.is_empty(),
+        reason,
+        commands: closed.into_iter().flat_map(|finding| finding.commands).collect(),
     }
 }
 
@@ -76,7 +62,7 @@ mod tests {
         let networks = Networks::of(&SiteConfiguration::default()).unwrap();
         let mut network = sample::sample().network;
         assert_eq!(
-            FirewallStatus::from_network(&network, &networks),
+            from_network(&network, &networks),
             FirewallStatus { ready: true, reason: None, commands: Vec::new() }
         );
         network.closed_chains.push(ClosedChain {
@@ -88,7 +74,7 @@ mod tests {
             drops: Vec::new(),
             drops_to: Vec::new(),
         });
-        let closed = FirewallStatus::from_network(&network, &networks);
+        let closed = from_network(&network, &networks);
         let reason = closed.reason.unwrap();
         assert!(
             !closed.ready && reason.starts_with("[LF3023] packets of pods are dropped by inet filter forward"),
@@ -96,7 +82,7 @@ mod tests {
         );
         assert_eq!(closed.commands[0], "nft insert rule inet filter forward iifname cni0 accept");
         network.closed_chains[0].accepts.push("cni0".to_owned());
-        assert!(FirewallStatus::from_network(&network, &networks).ready);
+        assert!(from_network(&network, &networks).ready);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use landfall_documents::status::{GpuHolder, GpuStatus, GpusStatus, SiteState, StatusReport};
 use landfall_error_codes::{Code, codes};
 use landfall_gpu_facts::cdi::{HOOK, Specification};
 use landfall_gpu_facts::judge::{Warning, driver_version, warnings};
@@ -11,195 +12,128 @@ use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
 use landfall_host::facts::ProbedGpus;
 use landfall_host::paths::SitePaths;
 use landfall_release_document::{GPU_RESOURCES, ReleaseDocument};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{SiteState, StatusReport};
 use crate::configuration::SiteConfiguration;
 use crate::plan::gpu_resources::offer::{Offer, offered_devices};
 use crate::plan::gpu_resources::offer_text;
 use crate::preflight::problem_of_gpu;
 
-/// Status of a host's NVIDIA GPUs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GpusStatus {
-    /// Version of the driver.
-    pub driver: Option<String>,
-    /// Reason why they cannot be used, with its code; null if every GPU answers.
-    pub reason: Option<String>,
-    /// GPUs that the driver knows; empty if it cannot be queried.
-    pub devices: Vec<GpuStatus>,
-    /// Number of GPUs that the node offers to pods, by resource, such as `nvidia.com/gpu`. It is empty if no device
-    /// plugin offers any, or the cluster does not answer.
-    pub offered: BTreeMap<String, u64>,
-    /// Differences between the driver's report and the offer, or the devices of containers, with codes. The list is
-    /// empty without differences, or if no release that offers GPUs is installed.
-    pub differences: Vec<String>,
-    /// Time of the query, RFC 3339.
-    pub as_of: String,
-    /// Seconds since then: a result is kept for a minute, and for ten after a library that hung.
-    pub age_seconds: u64,
+/// Returns the findings about GPUs; `None` for a host without an NVIDIA GPU.
+pub(super) fn gpus_status(probed: &ProbedGpus) -> Option<GpusStatus> {
+    let ProbedGpus { report, at, age } = probed;
+    let state = host_state(report, &Needs::default());
+    if matches!(state, HostState::NoGpu | HostState::OtherVendor | HostState::SystemOnChip(_)) {
+        return None;
+    }
+    let reason = state.code().map(|code| format!("[{}] {}. {}", code.id, code.title, code.fix));
+    let warnings = warnings(report);
+    let devices = match &report.nvml {
+        NvmlState::Read(facts) => facts.gpus.iter().map(|entry| gpu_status(entry, &warnings)).collect(),
+        _ => Vec::new(),
+    };
+    let driver = driver_version(report).map(ToString::to_string);
+    let (offered, differences) = (BTreeMap::new(), Vec::new());
+    Some(GpusStatus { driver, reason, devices, offered, differences, as_of: at.clone(), age_seconds: age.as_secs() })
 }
 
-/// Status of one GPU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GpuStatus {
-    /// Index of the GPU in the driver.
-    pub index: u32,
-    /// Model, such as `NVIDIA L4`; null if it does not answer.
-    pub model: Option<String>,
-    /// Memory of the GPU in bytes.
-    pub total_bytes: Option<u64>,
-    /// Memory in use, in bytes.
-    pub used_bytes: Option<u64>,
-    /// Names of the parts into which it is divided (MIG).
-    pub parts: Vec<String>,
-    /// Processes that hold its memory.
-    pub holders: Vec<GpuHolder>,
-    /// Problems of the GPU.
-    pub problems: Vec<String>,
-}
-
-/// Process that holds memory of a GPU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GpuHolder {
-    /// ID of the process.
-    pub pid: u32,
-    /// Name of the program, if it is visible.
-    pub program: Option<String>,
-    /// Memory that it holds in bytes, if known.
-    pub used_bytes: Option<u64>,
-    /// Pod of the process, as `NAMESPACE/NAME`; null for a process of the host, and if the cluster does not answer.
-    pub pod: Option<String>,
-}
-
-impl GpusStatus {
-    /// Returns the findings about GPUs; `None` for a host without an NVIDIA GPU.
-    pub(super) fn of(probed: &ProbedGpus) -> Option<Self> {
-        let ProbedGpus { report, at, age } = probed;
-        let state = host_state(report, &Needs::default());
-        if matches!(state, HostState::NoGpu | HostState::OtherVendor | HostState::SystemOnChip(_)) {
-            return None;
-        }
-        let reason = state.code().map(|code| format!("[{}] {}. {}", code.id, code.title, code.fix));
-        let warnings = warnings(report);
-        let devices = match &report.nvml {
-            NvmlState::Read(facts) => facts.gpus.iter().map(|entry| GpuStatus::of(entry, &warnings)).collect(),
-            _ => Vec::new(),
-        };
-        let driver = driver_version(report).map(ToString::to_string);
-        let (offered, differences) = (BTreeMap::new(), Vec::new());
-        Some(Self { driver, reason, devices, offered, differences, as_of: at.clone(), age_seconds: age.as_secs() })
-    }
-
-    /// Adds the GPU resources that nodes offer to pods.
-    pub(super) fn see_nodes(&mut self, nodes: &[Value]) {
-        let allocatable = nodes.iter().filter_map(|node| node.pointer("/status/allocatable")?.as_object()).flatten();
-        for (name, amount) in allocatable.filter(|(name, _)| name.starts_with(GPU_RESOURCES)) {
-            let count: Option<u64> = amount.as_str().and_then(|amount| amount.parse().ok());
-            if let Some(count) = count.filter(|count| *count > 0) {
-                *self.offered.entry(name.clone()).or_default() += count;
-            }
-        }
-    }
-
-    /// Compares the driver's report with the offered resources and with the specification by which containers get GPUs.
-    /// For a release whose device plugin offers them.
-    fn compare(&mut self, report: &GpuReport, offer: Offer, paths: &SitePaths) {
-        if !matches!(report.nvml, NvmlState::Read(_)) {
-            return;
-        }
-        let difference = |code: Code, what: String| format!("[{}] {}: {what}. {}", code.id, code.title, code.fix);
-        let found = match offered_devices(report, offer) {
-            Err(fault) => Some(fault.to_string()),
-            Ok(expected) if expected != self.offered => {
-                Some(format!("it offers {}, not {}", offer_text(&self.offered), offer_text(&expected)))
-            }
-            Ok(_) => None,
-        };
-        self.differences.extend(found.map(|what| difference(codes::GPU_OFFER_DIFFERS, what)));
-        let lacking = lacking(report, paths).map(|what| difference(codes::GPU_SPECIFICATION, what));
-        self.differences.extend(lacking);
-    }
-
-    /// Names the pods of the processes that hold GPUs. A process may end in the meantime.
-    pub(super) fn name_pods(&mut self, pods: &[Value], paths: &SitePaths) {
-        let text = |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let named = pods.iter().filter_map(|pod| {
-            let name = format!("{}/{}", text(pod, "/metadata/namespace")?, text(pod, "/metadata/name")?);
-            Some((text(pod, "/metadata/uid")?, name))
-        });
-        let named: BTreeMap<String, String> = named.collect();
-        for holder in self.devices.iter_mut().flat_map(|device| &mut device.holders) {
-            let groups = fs_err::read_to_string(paths.host(format!("/proc/{}/cgroup", holder.pid))).unwrap_or_default();
-            holder.pod = pod_in(&groups).and_then(|uid| named.get(&uid).cloned());
+/// Adds the GPU resources that nodes offer to pods.
+pub(super) fn see_nodes(gpus: &mut GpusStatus, nodes: &[Value]) {
+    let allocatable = nodes.iter().filter_map(|node| node.pointer("/status/allocatable")?.as_object()).flatten();
+    for (name, amount) in allocatable.filter(|(name, _)| name.starts_with(GPU_RESOURCES)) {
+        let count: Option<u64> = amount.as_str().and_then(|amount| amount.parse().ok());
+        if let Some(count) = count.filter(|count| *count > 0) {
+            *gpus.offered.entry(name.clone()).or_default() += count;
         }
     }
 }
 
-impl StatusReport {
-    /// Compares the GPUs that the node offers with the driver's report, if an installed release offers them and the
-    /// cluster answers.
-    pub(super) fn compare_gpus(
-        &mut self,
-        probed: &ProbedGpus,
-        release: &ReleaseDocument,
-        settings: &SiteConfiguration,
-        paths: &SitePaths,
-    ) {
-        let is_offered = release.requirements.gpu_plugin().is_some();
-        let is_known = self.state == SiteState::Installed && !self.nodes.is_empty();
-        if let Some(gpus) = self.gpus.as_mut().filter(|_| is_offered && is_known) {
-            gpus.compare(&probed.report, Offer::of(release, settings), paths);
+/// Compares the driver's report with the offered resources and with the specification by which containers get GPUs.
+/// For a release whose device plugin offers them.
+fn compare(gpus: &mut GpusStatus, report: &GpuReport, offer: Offer, paths: &SitePaths) {
+    if !matches!(report.nvml, NvmlState::Read(_)) {
+        return;
+    }
+    let difference = |code: Code, what: String| format!("[{}] {}: {what}. {}", code.id, code.title, code.fix);
+    let found = match offered_devices(report, offer) {
+        Err(fault) => Some(fault.to_string()),
+        Ok(expected) if expected != gpus.offered => {
+            Some(format!("it offers {}, not {}", offer_text(&gpus.offered), offer_text(&expected)))
         }
+        Ok(_) => None,
+    };
+    gpus.differences.extend(found.map(|what| difference(codes::GPU_OFFER_DIFFERS, what)));
+    let lacking = lacking(report, paths).map(|what| difference(codes::GPU_SPECIFICATION, what));
+    gpus.differences.extend(lacking);
+}
+
+/// Names the pods of the processes that hold GPUs. A process may end in the meantime.
+pub(super) fn name_pods(gpus: &mut GpusStatus, pods: &[Value], paths: &SitePaths) {
+    let text = |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let named = pods.iter().filter_map(|pod| {
+        let name = format!("{}/{}", text(pod, "/metadata/namespace")?, text(pod, "/metadata/name")?);
+        Some((text(pod, "/metadata/uid")?, name))
+    });
+    let named: BTreeMap<String, String> = named.collect();
+    for holder in gpus.devices.iter_mut().flat_map(|device| &mut device.holders) {
+        let groups = fs_err::read_to_string(paths.host(format!("/proc/{}/cgroup", holder.pid))).unwrap_or_default();
+        holder.pod = pod_in(&groups).and_then(|uid| named.get(&uid).cloned());
     }
 }
 
-impl GpuStatus {
-    fn of(entry: &GpuEntry, warnings: &[(u32, Warning)]) -> Self {
-        match entry {
-            GpuEntry::Answers(gpu) => Self::answering(gpu, warnings),
-            GpuEntry::Fails(failed) => Self {
-                index: failed.index,
-                model: None,
-                total_bytes: None,
-                used_bytes: None,
-                parts: Vec::new(),
-                holders: Vec::new(),
-                problems: vec!["does not answer".to_owned()],
-            },
-        }
-    }
-
-    fn answering(gpu: &Gpu, warnings: &[(u32, Warning)]) -> Self {
-        // Memory in use is not a problem on a site that uses the GPU.
-        let of_this = warnings.iter().filter(|(index, warning)| *index == gpu.index && *warning != Warning::MemoryHeld);
-        let parts = gpu.parts().iter().filter_map(|part| part.name.value().cloned());
-        Self {
-            index: gpu.index,
-            model: gpu.model.value().cloned(),
-            total_bytes: gpu.memory.value().map(|memory| memory.total_bytes),
-            used_bytes: gpu.memory.value().map(|memory| memory.used_bytes),
-            parts: parts.collect(),
-            holders: gpu.processes.value().into_iter().flatten().map(GpuHolder::of).collect(),
-            problems: of_this.map(|(_, warning)| problem_of_gpu(*warning).to_owned()).collect(),
-        }
+/// Compares the GPUs that the node offers with the driver's report, if an installed release offers them and the
+/// cluster answers.
+pub(super) fn compare_gpus(
+    report: &mut StatusReport,
+    probed: &ProbedGpus,
+    release: &ReleaseDocument,
+    settings: &SiteConfiguration,
+    paths: &SitePaths,
+) {
+    let is_offered = release.requirements.gpu_plugin().is_some();
+    let is_known = report.state == SiteState::Installed && !report.nodes.is_empty();
+    if let Some(gpus) = report.gpus.as_mut().filter(|_| is_offered && is_known) {
+        compare(gpus, &probed.report, Offer::of(release, settings), paths);
     }
 }
 
-impl GpuHolder {
-    fn of(process: &GpuProcess) -> Self {
-        Self {
-            pid: process.pid,
-            program: process.name.value().cloned(),
-            used_bytes: process.used_bytes.value().copied(),
-            pod: None,
-        }
+fn gpu_status(entry: &GpuEntry, warnings: &[(u32, Warning)]) -> GpuStatus {
+    match entry {
+        GpuEntry::Answers(gpu) => answering_gpu(gpu, warnings),
+        GpuEntry::Fails(failed) => GpuStatus {
+            index: failed.index,
+            model: None,
+            total_bytes: None,
+            used_bytes: None,
+            parts: Vec::new(),
+            holders: Vec::new(),
+            problems: vec!["does not answer".to_owned()],
+        },
+    }
+}
+
+fn answering_gpu(gpu: &Gpu, warnings: &[(u32, Warning)]) -> GpuStatus {
+    // Memory in use is not a problem on a site that uses the GPU.
+    let of_this = warnings.iter().filter(|(index, warning)| *index == gpu.index && *warning != Warning::MemoryHeld);
+    let parts = gpu.parts().iter().filter_map(|part| part.name.value().cloned());
+    GpuStatus {
+        index: gpu.index,
+        model: gpu.model.value().cloned(),
+        total_bytes: gpu.memory.value().map(|memory| memory.total_bytes),
+        used_bytes: gpu.memory.value().map(|memory| memory.used_bytes),
+        parts: parts.collect(),
+        holders: gpu.processes.value().into_iter().flatten().map(gpu_holder).collect(),
+        problems: of_this.map(|(_, warning)| problem_of_gpu(*warning).to_owned()).collect(),
+    }
+}
+
+fn gpu_holder(process: &GpuProcess) -> GpuHolder {
+    GpuHolder {
+        pid: process.pid,
+        program: process.name.value().cloned(),
+        used_bytes: process.used_bytes.value().copied(),
+        pod: None,
     }
 }
 
@@ -243,7 +177,7 @@ mod tests {
     fn status(machine: &str) -> Option<GpusStatus> {
         let report = report(machine);
         let (at, age) = ("2026-11-20T08:00:00Z".to_owned(), Duration::from_millis(42_900));
-        GpusStatus::of(&ProbedGpus { report, at, age })
+        gpus_status(&ProbedGpus { report, at, age })
     }
 
     #[test]
@@ -280,8 +214,8 @@ mod tests {
         let node = |resources: Value| json!({"status": {"allocatable": resources}});
         let compared = |machine: &str, offered: Value, strategy| {
             let mut found = status(machine).unwrap();
-            found.see_nodes(&[node(offered)]);
-            found.compare(&report(machine), Offer { strategy, replicas: 1 }, &paths);
+            see_nodes(&mut found, &[node(offered)]);
+            compare(&mut found, &report(machine), Offer { strategy, replicas: 1 }, &paths);
             found
         };
         let two = || json!({"cpu": "16", "nvidia.com/gpu": "2", "nvidia.com/mig-1g.5gb": "0"});
@@ -325,7 +259,7 @@ mod tests {
         durable::write_file(&paths.host("/proc/4242/cgroup"), groups.as_bytes(), 0o644).unwrap();
         let mut found = status("two-l4").unwrap();
         let pod = json!({"metadata": {"namespace": "inference", "name": "vllm-0", "uid": UID}});
-        found.name_pods(&[pod], &paths);
+        name_pods(&mut found, &[pod], &paths);
         let pods: Vec<_> = found.devices[0].holders.iter().map(|one| one.pod.as_deref()).collect();
         assert_eq!(pods, [Some("inference/vllm-0"), None]);
         let groups = format!("5:memory:/kubepods/besteffort/pod{UID}/77\n");

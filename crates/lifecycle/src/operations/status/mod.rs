@@ -10,7 +10,6 @@ mod gpus;
 mod host;
 mod models;
 mod nodes;
-mod report;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod services;
@@ -20,6 +19,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use landfall_documents::backups::BackupsStatus;
+use landfall_documents::status::{OperationStatus, RegistryStatus, ReleaseStatus, SiteState, StatusReport, StepReport};
 use landfall_media::store::ContentStore;
 use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::ReleaseDocument;
@@ -35,14 +36,14 @@ use super::kept::KeptData;
 use crate::backups::{BackupFolder, has_rules};
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
-use crate::replaced_data::ReplacedData;
+use crate::replaced_data;
 use crate::settled::containers;
-pub use agent::AgentStatus;
-pub use backups::BackupsStatus;
-pub use certificates::{CertificateStatus, CertificatesStatus};
-pub use firewall::FirewallStatus;
-pub use gpus::{GpuHolder, GpuStatus, GpusStatus};
-pub use host::{ClockStatus, DiskStatus, EtcdStatus, MemoryStatus};
+use agent::agent_status;
+pub(super) use backups::backups_status;
+use certificates::certificates_status;
+use firewall::firewall_status;
+use gpus::gpus_status;
+use host::{clock_status, disk_status, etcd_note, etcd_status, memory_status};
 use landfall_agent::units::{HOST_API, UnitState};
 use landfall_cluster::{COMPONENT_LABEL, Cluster, ClusterError, MANAGED_BY, MANAGED_BY_LABEL};
 use landfall_engine::causes::with_causes;
@@ -50,11 +51,9 @@ use landfall_engine::journal::Phase;
 use landfall_engine::plan::Plan;
 use landfall_host::command::Subprocesses;
 use landfall_host::facts::ProbedGpus;
-pub use models::{ModelFigure, ModelStatus};
-pub use nodes::NodeStatus;
-pub use report::{OperationStatus, RegistryStatus, ReleaseStatus, ServiceStatus, SiteState, StatusReport, StepReport};
-pub use services::ServiceAddresses;
-pub use verdict::Verdict;
+use nodes::node_status;
+pub use services::ServiceStatus;
+use services::service_addresses;
 pub(super) use verdict::is_stuck;
 
 /// Time for which status waits for the API server.
@@ -74,7 +73,7 @@ impl Operations {
 
     /// Like [`Self::status`], with a source of GPU facts, which is called only if a release is installed.
     pub(super) fn status_with(&self, gpus: impl FnOnce() -> ProbedGpus) -> Result<StatusReport> {
-        let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
+        let mut report = StatusReport::absent(disk_status(self.paths.data()));
         let history = self.history()?;
         let accepted = history.all_accepted();
         let unreadable: Vec<_> = history.unreadable().iter().map(UnreadableJournal::note).collect();
@@ -92,28 +91,28 @@ impl Operations {
             report.notes.push(format!("the last record was cut off ({} bytes); resume drops it", replay.torn_bytes));
         }
         report.operation = replay.state.pins.as_ref().map(|pins| OperationStatus {
-            operation: pins.operation,
+            operation: pins.operation.name().to_owned(),
             running,
             record: replay.last_sequence(),
             at: replay.entries.last().map(|entry| format!("{:.0}", entry.at)),
             journal: past.file.path,
             step: step_report(&replay),
         });
-        report.agent = AgentStatus::of(&self.paths);
+        report.agent = agent_status(&self.paths);
         let probed = gpus();
-        report.gpus = GpusStatus::of(&probed);
+        report.gpus = gpus_status(&probed);
         self.look_at_host(&mut report, Timestamp::now());
         let pins = replay.state.pins.as_ref();
-        let firewall = pins.map(|pins| FirewallStatus::of(&self.paths, &pins.settings, &accepted));
+        let firewall = pins.map(|pins| firewall_status(&self.paths, &pins.settings, &accepted));
         let (firewall, closed_to_others) = firewall.unzip();
         report.firewall = firewall;
         report.notes.extend(closed_to_others.flatten());
         let settings = replay.state.pins.as_ref().map(|pins| pins.settings.backups.clone()).unwrap_or_default();
-        report.backups = BackupsStatus::of(&self.paths, &settings.copy_places());
-        report.notes.extend(report.backups.iter().flat_map(|backups| backups.notes(Timestamp::now())));
+        report.backups = backups_status(&self.paths, &settings.copy_places());
+        report.notes.extend(report.backups.iter().flat_map(|backups| backups::notes(backups, Timestamp::now())));
         report.notes.extend(BackupFolder::of(&self.paths).note());
         report.replaced_data = self.replaced_data()?;
-        report.notes.extend(report.replaced_data.iter().map(ReplacedData::note));
+        report.notes.extend(report.replaced_data.iter().map(replaced_data::note));
         let head = replay.state.pins.as_ref().and_then(|pins| {
             report.release = Some(release_status(pins));
             report.accepted.clone_from(&pins.accepted);
@@ -125,8 +124,8 @@ impl Operations {
         report.registry = head.as_ref().map(|head| self.registry(head));
         self.ask_cluster(&mut report);
         if let (Some(head), Some(pins)) = (&head, replay.state.pins.as_ref()) {
-            report.compare_gpus(&probed, &head.release, &pins.settings, &self.paths);
-            report.add_models(head.verified.small_document(MODELS_DOCUMENT_NAME), &probed, pins);
+            gpus::compare_gpus(&mut report, &probed, &head.release, &pins.settings, &self.paths);
+            models::add_models(&mut report, head.verified.small_document(MODELS_DOCUMENT_NAME), &probed, pins);
         }
         if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {
             components::add_missing(&mut report, &head.release);
@@ -137,14 +136,14 @@ impl Operations {
     }
 
     fn look_at_host(&self, report: &mut StatusReport, now: Timestamp) {
-        report.certificates = CertificatesStatus::of(landfall_agent::held_certificates(&self.paths), now);
+        report.certificates = certificates_status(landfall_agent::held_certificates(&self.paths), now);
         let plausibility = landfall_agent::clock_plausibility(&self.paths, now);
-        report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
+        report.clock = Some(clock_status(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.notes.extend(self.host_api_note());
-        report.memory = MemoryStatus::read();
-        report.etcd = EtcdStatus::of(&self.paths);
-        report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
+        report.memory = memory_status();
+        report.etcd = etcd_status(&self.paths);
+        report.notes.extend(report.etcd.as_ref().and_then(etcd_note));
     }
 
     /// Returns a note if the console cannot reach the host API.
@@ -213,14 +212,14 @@ impl Operations {
             });
         match asked {
             Ok((nodes, services, observed, components)) => {
-                report.nodes = nodes.iter().map(NodeStatus::of).collect();
+                report.nodes = nodes.iter().map(node_status).collect();
                 report.components = components;
                 nodes::doubt(&mut report.nodes, &mut report.components, &observed);
                 if let Some(gpus) = &mut report.gpus {
-                    gpus.see_nodes(&nodes);
-                    gpus.name_pods(&observed.pods, &self.paths);
+                    gpus::see_nodes(gpus, &nodes);
+                    gpus::name_pods(gpus, &observed.pods, &self.paths);
                 }
-                report.service_addresses = Some(ServiceAddresses::of(&services));
+                report.service_addresses = Some(service_addresses(&services));
                 report.notes.push(POLICIES_NOTE.to_owned());
             }
             Err(error) => {
@@ -275,7 +274,7 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
         count: state.steps.len(),
         id: state.pins.as_ref()?.steps[index].to_string(),
         title: planned.map(|planned| planned.title.clone()).unwrap_or_default(),
-        status: step.status.name(),
+        status: step.status.name().to_owned(),
         failure: step.undo_failure.clone().or_else(|| step.failure.clone()),
         blocked: step.blocked.clone(),
         stuck: is_stuck(state.phase, step),

@@ -1,78 +1,49 @@
 //! Models of the installed release, with the figures of their software and their fit on this host. Never makes a site
 //! unready: a model that does not run shows at its component.
 
+use landfall_documents::status::{ModelFigure, ModelStatus, StatusReport};
 use landfall_engine::causes::with_causes;
 use landfall_host::facts::Memory;
 use landfall_host::facts::ProbedGpus;
 use landfall_host::facts::host::cores;
-use landfall_models::fit::{ModelFit, UsedResources, Wish};
+use landfall_models::fit::{ModelFit, RequestedFigures, UsedResources};
 use landfall_models::{FitReport, Host, ModelsDocument, fit};
 use landfall_release_document::{MODEL_FIGURES, MODEL_PREFIX};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use super::StatusReport;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::pins::Pins;
 use crate::plan::models::{how, number};
 
-/// Status of a model of the installed release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ModelStatus {
-    /// Name of its artifact.
-    pub name: String,
-    /// Quantization, or type of most weights.
-    pub quantization: String,
-    /// Size of its weights in files, in bytes.
-    pub weights_bytes: u64,
-    /// Figures that its software received, by the latest plan or the site; empty if the release lets neither decide.
-    pub figures: Vec<ModelFigure>,
-    /// Profile on this host with these figures: engine, place and figures; null if it does not run.
-    pub profile: Option<String>,
-    /// Reason why it does not run.
-    pub reason: Option<String>,
-}
-
-/// Figure of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ModelFigure {
-    /// Name of the figure: `tensorParallel`, `context`, `sequences` or `memoryBytes`.
-    pub name: String,
-    /// Value of the figure.
-    pub value: u64,
-    /// True if the site set it, rather than the plan.
-    pub set_by_site: bool,
-}
-
-impl ModelStatus {
-    /// Returns the fit of a model with these figures, after the models before it. A model without figures uses none of
-    /// the shared resources, because its release alone decides where it runs.
-    fn of(model: &ModelFit, report: &FitReport, figures: Vec<ModelFigure>, taken: &mut UsedResources) -> Self {
-        let figure = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
-        let wish = Wish {
-            tensor_parallel: figure("tensorParallel"),
-            context: figure("context"),
-            sequences: figure("sequences"),
-        };
-        let chosen = if figures.is_empty() {
-            taken.clone().choose(report, model, wish)
-        } else {
-            taken.choose(report, model, wish)
-        };
-        let (profile, reason) = match chosen {
-            Ok(choice) => (Some(how(&choice)), None),
-            Err(refusal) => (None, Some(refusal.text)),
-        };
-        Self {
-            name: model.name.clone(),
-            quantization: model.quantization.clone(),
-            weights_bytes: model.weights_bytes,
-            figures,
-            profile,
-            reason,
-        }
+/// Returns the fit of a model with these figures, after the models before it. A model without figures uses none of
+/// the shared resources, because its release alone decides where it runs.
+fn model_status(
+    model: &ModelFit,
+    report: &FitReport,
+    figures: Vec<ModelFigure>,
+    taken: &mut UsedResources,
+) -> ModelStatus {
+    let figure = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
+    let request = RequestedFigures {
+        tensor_parallel: figure("tensorParallel"),
+        context: figure("context"),
+        sequences: figure("sequences"),
+    };
+    let chosen = if figures.is_empty() {
+        taken.clone().choose(report, model, request)
+    } else {
+        taken.choose(report, model, request)
+    };
+    let (profile, reason) = match chosen {
+        Ok(choice) => (Some(how(&choice)), None),
+        Err(refusal) => (None, Some(refusal.text)),
+    };
+    ModelStatus {
+        name: model.name.clone(),
+        quantization: model.quantization.clone(),
+        weights_bytes: model.weights_bytes,
+        figures,
+        profile,
+        reason,
     }
 }
 
@@ -98,23 +69,21 @@ fn models(
     let mut taken = UsedResources::default();
     let each = report.models.iter().map(|model| {
         let figures = figures(&model.name, planned, settings);
-        ModelStatus::of(model, &report, figures, &mut taken)
+        model_status(model, &report, figures, &mut taken)
     });
     each.collect()
 }
 
-impl StatusReport {
-    /// Adds the models that the release describes, if any. `document` is the head's document about them.
-    pub(super) fn add_models(&mut self, document: Option<&[u8]>, probed: &ProbedGpus, pins: &Pins) {
-        let Some(bytes) = document else { return };
-        match ModelsDocument::read(bytes) {
-            Ok(document) => {
-                let memory = Memory::read().map_or(0, |memory| memory.total_bytes);
-                let host = Host::of(cores(), memory, Some(&probed.report));
-                self.models = models(&document, &host, &pins.fitted, &pins.settings);
-            }
-            Err(error) => self.notes.push(format!("the release's models cannot be read: {}", with_causes(&error))),
+/// Adds the models that the release describes, if any. `document` is the head's document about them.
+pub(super) fn add_models(report: &mut StatusReport, document: Option<&[u8]>, probed: &ProbedGpus, pins: &Pins) {
+    let Some(bytes) = document else { return };
+    match ModelsDocument::read(bytes) {
+        Ok(document) => {
+            let memory = Memory::read().map_or(0, |memory| memory.total_bytes);
+            let host = Host::of(cores(), memory, Some(&probed.report));
+            report.models = models(&document, &host, &pins.fitted, &pins.settings);
         }
+        Err(error) => report.notes.push(format!("the release's models cannot be read: {}", with_causes(&error))),
     }
 }
 

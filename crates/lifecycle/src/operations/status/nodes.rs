@@ -3,70 +3,50 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
-use serde::Serialize;
+use landfall_documents::status::{ComponentStatus, NodeStatus};
 use serde_json::Value;
 
 use landfall_cluster as cluster;
+use landfall_cluster::ready;
 use landfall_cluster::ready::Readiness;
-use landfall_cluster::{ComponentStatus, ready};
 
 /// Namespace of Kubernetes' own pods, which no component lists.
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
-/// Status of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeStatus {
-    /// Name of the node.
-    pub name: String,
-    /// Address of the node.
-    pub address: String,
-    /// Version of its kubelet.
-    pub kubernetes: String,
-    /// True if the node is ready, and so are its pods that belong to Kubernetes or to the release.
-    pub ready: bool,
-    /// Reason why it is not ready.
-    pub reason: Option<String>,
-    /// Pressures that the kubelet reports, such as `DiskPressure`; it then removes pods, and accepts no new ones.
-    pub pressures: Vec<String>,
+/// Returns the status of a node, as the API server reports it.
+pub(super) fn node_status(node: &Value) -> NodeStatus {
+    let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |pointer: &str| node.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    let conditions = list("/status/conditions");
+    let is_pressure = |condition: &&Value| {
+        condition["status"] == "True" && condition["type"].as_str().is_some_and(|kind| kind.ends_with("Pressure"))
+    };
+    let pressures = conditions.iter().filter(is_pressure).filter_map(|condition| condition["type"].as_str());
+    let pressures: Vec<_> = pressures.map(str::to_owned).collect();
+    let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");
+    let is_ready = ready.as_ref().is_some_and(|condition| condition["status"] == "True");
+    let message = ready.map_or("the kubelet has not reported yet".to_owned(), |condition| {
+        condition["message"].as_str().unwrap_or_default().to_owned()
+    });
+    let addresses = list("/status/addresses");
+    let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
+    NodeStatus {
+        name: text("/metadata/name"),
+        address: internal.and_then(|address| address["address"].as_str()).unwrap_or_default().to_owned(),
+        kubernetes: text("/status/nodeInfo/kubeletVersion"),
+        ready: is_ready && pressures.is_empty(),
+        reason: match (is_ready, pressures.is_empty()) {
+            (false, _) => Some(message),
+            (true, false) => Some(format!("the kubelet reports {}", pressures.join(", "))),
+            (true, true) => None,
+        },
+        pressures,
+    }
 }
 
-impl NodeStatus {
-    pub(super) fn of(node: &Value) -> Self {
-        let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let list = |pointer: &str| node.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-        let conditions = list("/status/conditions");
-        let is_pressure = |condition: &&Value| {
-            condition["status"] == "True" && condition["type"].as_str().is_some_and(|kind| kind.ends_with("Pressure"))
-        };
-        let pressures = conditions.iter().filter(is_pressure).filter_map(|condition| condition["type"].as_str());
-        let pressures: Vec<_> = pressures.map(str::to_owned).collect();
-        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");
-        let is_ready = ready.as_ref().is_some_and(|condition| condition["status"] == "True");
-        let message = ready.map_or("the kubelet has not reported yet".to_owned(), |condition| {
-            condition["message"].as_str().unwrap_or_default().to_owned()
-        });
-        let addresses = list("/status/addresses");
-        let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
-        Self {
-            name: text("/metadata/name"),
-            address: internal.and_then(|address| address["address"].as_str()).unwrap_or_default().to_owned(),
-            kubernetes: text("/status/nodeInfo/kubeletVersion"),
-            ready: is_ready && pressures.is_empty(),
-            reason: match (is_ready, pressures.is_empty()) {
-                (false, _) => Some(message),
-                (true, false) => Some(format!("the kubelet reports {}", pressures.join(", "))),
-                (true, true) => None,
-            },
-            pressures,
-        }
-    }
-
-    fn mark_not_ready(&mut self, reason: String) {
-        self.ready = false;
-        self.reason = Some(reason);
-    }
+fn mark_not_ready(node: &mut NodeStatus, reason: String) {
+    node.ready = false;
+    node.reason = Some(reason);
 }
 
 /// Maximum age of a kubelet's lease, which it renews every 10 s. Kubernetes itself waits 40 s or more until it no
@@ -107,15 +87,15 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
     // There is only one node, which is this machine.
     for node in nodes.iter_mut() {
         if let Some(silence) = silence(&node.name, observed) {
-            node.mark_not_ready(format!("its kubelet has not reported for {} s", silence.as_secs()));
+            mark_not_ready(node, format!("its kubelet has not reported for {} s", silence.as_secs()));
             for component in components.iter_mut() {
                 let seconds = silence.as_secs();
                 distrust(component, format!("the kubelet that runs its pods has not reported for {seconds} s"));
             }
         } else if node.ready && !stale.is_empty() {
-            node.mark_not_ready(format!("these pods have not started again yet: {}", stale.join(", ")));
+            mark_not_ready(node, format!("these pods have not started again yet: {}", stale.join(", ")));
         } else if node.ready && !unready.is_empty() {
-            node.mark_not_ready(format!("these pods are not ready: {}", unready.join("; ")));
+            mark_not_ready(node, format!("these pods are not ready: {}", unready.join("; ")));
         }
     }
 }
@@ -191,7 +171,7 @@ mod tests {
     }
 
     fn node() -> NodeStatus {
-        NodeStatus::of(&json!({
+        node_status(&json!({
             "metadata": {"name": "node-1"},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         }))
@@ -204,7 +184,7 @@ mod tests {
                 .iter()
                 .map(|(kind, status)| json!({"type": kind, "status": status, "message": "m"}))
                 .collect();
-            NodeStatus::of(&json!({"metadata": {"name": "node-1"}, "status": {"conditions": conditions}}))
+            node_status(&json!({"metadata": {"name": "node-1"}, "status": {"conditions": conditions}}))
         };
         let fine = node(&[("Ready", "True"), ("DiskPressure", "False"), ("MemoryPressure", "Unknown")]);
         assert!(fine.ready && fine.pressures.is_empty() && fine.reason.is_none());

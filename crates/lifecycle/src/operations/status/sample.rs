@@ -2,18 +2,16 @@
 
 use std::path::PathBuf;
 
-use landfall_cluster::ComponentStatus;
-use landfall_engine::plan::Operation;
-use landfall_license::Entitlements;
-
-use super::{
-    AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
+use landfall_documents::backups::{BackupTry, BackupsStatus, CopyRecord, LogStatus};
+use landfall_documents::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+use landfall_documents::operation::Operation;
+use landfall_documents::status::{
+    AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, ComponentStatus, DiskStatus, EtcdStatus,
     FirewallStatus, MemoryStatus, NodeStatus, OperationStatus, RegistryStatus, ReleaseStatus, ServiceAddresses,
     SiteState, StatusReport, StepReport, Verdict,
 };
-use crate::backups::{BackupTry, CopyRecord, LogStatus};
-use crate::findings::{AcceptedBy, AcceptedWarning};
-use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+use landfall_documents::warning::{AcceptedBy, AcceptedWarning};
+use landfall_license::Entitlements;
 
 /// Returns the status of a host without a site.
 pub fn absent() -> StatusReport {
@@ -95,7 +93,7 @@ pub fn interrupted_status() -> StatusReport {
         count: 40,
         id: "kubeadm/certs".to_owned(),
         title: "make the certificates".to_owned(),
-        status: "started",
+        status: "started".to_owned(),
         failure: None,
         blocked: None,
         stuck: false,
@@ -125,7 +123,7 @@ fn release() -> ReleaseStatus {
 
 fn operation(step: Option<StepReport>) -> OperationStatus {
     OperationStatus {
-        operation: Operation::Install,
+        operation: Operation::Install.name().to_owned(),
         running: None,
         record: 121,
         at: Some("2026-11-20T07:42:00Z".to_owned()),
@@ -182,7 +180,7 @@ pub fn license() -> LicenseStatus {
             nodes: Some(3),
             ..Entitlements::default()
         },
-        standing: "ending",
+        standing: "ending".to_owned(),
         permits: true,
         days_left: Some(11),
         warning_days: Some(14),

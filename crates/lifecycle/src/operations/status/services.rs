@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use landfall_documents::status::ServiceAddresses;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,23 +16,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Name that every cluster's nameserver knows.
 const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
 
-/// Status of service addresses.
+/// Address of a component within the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ServiceAddresses {
-    /// True if the addresses of the API server and of the cluster's nameserver answer.
-    pub ready: bool,
-    /// Reason why they do not answer.
-    pub reason: Option<String>,
+pub struct ServiceStatus {
+    /// Name of the component.
+    pub component: String,
+    /// Name within the cluster.
+    pub name: String,
+    /// Address within the cluster; null if the name leads to the pods themselves.
+    pub address: Option<String>,
+    /// Port numbers.
+    pub ports: Vec<u64>,
 }
 
-impl ServiceAddresses {
-    /// Tries the addresses of the API server and the nameserver. Returns ready if the services are unknown because the
-    /// API server does not answer.
-    pub(super) fn of(services: &[Value]) -> Self {
-        let tried = if services.is_empty() { Ok(()) } else { api_server(services).and_then(|()| nameserver(services)) };
-        Self { ready: tried.is_ok(), reason: tried.err() }
-    }
+/// Tries the addresses of the API server and the nameserver. Returns ready if the services are unknown because the
+/// API server does not answer.
+pub(super) fn service_addresses(services: &[Value]) -> ServiceAddresses {
+    let tried = if services.is_empty() { Ok(()) } else { api_server(services).and_then(|()| nameserver(services)) };
+    ServiceAddresses { ready: tried.is_ok(), reason: tried.err() }
 }
 
 fn api_server(services: &[Value]) -> Result<(), String> {
@@ -123,14 +126,14 @@ mod tests {
             "metadata": {"namespace": "default", "name": "kubernetes"},
             "spec": {"clusterIP": "127.96.0.1"},
         })];
-        let found = ServiceAddresses::of(&services);
+        let found = service_addresses(&services);
         assert!(!found.ready);
         assert!(
             found.reason.unwrap().starts_with("the API server does not answer at its service address 127.96.0.1:443: ")
         );
-        assert!(ServiceAddresses::of(&[]).ready, "a cluster that does not answer is judged by that");
+        assert!(service_addresses(&[]).ready, "a cluster that does not answer is judged by that");
         let other = [serde_json::json!({"metadata": {"namespace": "shop", "name": "kubernetes"}})];
-        let found = ServiceAddresses::of(&other);
+        let found = service_addresses(&other);
         assert_eq!(found.reason.unwrap(), "the service default/kubernetes is missing or has no address");
     }
 }

@@ -1,3 +1,4 @@
+use landfall_documents::backups::BackupsStatus;
 use serde_json::json;
 
 use super::*;

@@ -1,58 +1,8 @@
 //! Verdict of a status: one word, which selects the command's exit code.
 
-use landfall_engine::journal::{Phase, RecordedError, StepState, StepStatus};
-use landfall_error_codes::{ExitClass, codes};
-use schemars::JsonSchema;
-use serde::Serialize;
-
-use super::{SiteState, StatusReport};
-
-/// Verdict of a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// A release is installed, and everything that should run is ready.
-    Ready,
-    /// A release is installed, but not everything that should run is ready.
-    NotReady,
-    /// Nothing is installed.
-    Absent,
-    /// An operation runs or was interrupted.
-    Unfinished,
-    /// An operation was interrupted, and only a person can remove the cause.
-    Stuck,
-}
-
-impl Verdict {
-    /// Returns the exit code of a program that reports this verdict: 0 for a ready site, otherwise the code of the
-    /// matching error class.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Ready => 0,
-            Self::NotReady | Self::Absent => ExitClass::NotReady.exit_code(),
-            Self::Unfinished => ExitClass::Resumable.exit_code(),
-            Self::Stuck => ExitClass::Stuck.exit_code(),
-        }
-    }
-}
-
-impl StatusReport {
-    /// Returns the verdict of the report.
-    pub(super) fn judge(&self) -> Verdict {
-        let is_stuck = || self.operation.as_ref().and_then(|one| one.step.as_ref()).is_some_and(|step| step.stuck);
-        match self.state {
-            SiteState::Absent => Verdict::Absent,
-            SiteState::Installed if self.is_ready() => Verdict::Ready,
-            SiteState::Installed => Verdict::NotReady,
-            SiteState::InstallInterrupted | SiteState::ChangeInterrupted | SiteState::UninstallInterrupted
-                if is_stuck() =>
-            {
-                Verdict::Stuck
-            }
-            _ => Verdict::Unfinished,
-        }
-    }
-}
+use landfall_documents::failure::Failure;
+use landfall_engine::journal::{Phase, StepState, StepStatus};
+use landfall_error_codes::ExitClass;
 
 /// Returns true if a person must remove the obstacle of a step before it can continue.
 pub(in crate::operations) fn is_stuck(phase: Phase, step: &StepState) -> bool {
@@ -63,12 +13,14 @@ pub(in crate::operations) fn is_stuck(phase: Phase, step: &StepState) -> bool {
     }
 }
 
-fn needs_person(failure: &RecordedError) -> bool {
-    codes::ALL.iter().any(|code| code.id == failure.code && code.class == ExitClass::Stuck)
+fn needs_person(failure: &Failure) -> bool {
+    failure.code.class() == Some(ExitClass::Stuck)
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_documents::status::{SiteState, StatusReport, Verdict};
+
     use super::super::sample::{installed_status, interrupted_status};
     use super::*;
 
@@ -136,12 +88,7 @@ mod tests {
     fn only_blocked_operations_are_stuck() {
         let failed = |code: &str| StepState {
             status: StepStatus::Failed,
-            failure: Some(RecordedError {
-                code: code.to_owned(),
-                what: String::new(),
-                causes: Vec::new(),
-                hint: String::new(),
-            }),
+            failure: Some(Failure { code: code.into(), what: String::new(), causes: Vec::new(), hint: String::new() }),
             ..StepState::default()
         };
         let undoing = Phase::Undoing { keep_data: true };

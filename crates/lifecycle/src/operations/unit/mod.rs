@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_agent::units::{OPERATION, UnitState, systemctl};
+use landfall_documents::operation::Operation;
 use landfall_engine::engine::End;
 use landfall_engine::journal::{JournalFile, Phase, StepStatus};
-use landfall_engine::plan::Operation;
 use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_media::progress::Event;
@@ -20,7 +20,7 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
 use crate::pins::State;
-use crate::replaced_data::ReplacedData;
+use crate::replaced_data;
 use crate::site::UndoScope;
 pub use event_file::EventFile;
 use event_file::EventReader;
@@ -98,7 +98,7 @@ impl Operations {
         let end = end_of(&past.replay.state, past.release())?;
         let failure = past.replay.state.steps.iter().find_map(|step| step.failure.clone());
         let (Some(pins), Some(plan)) = (past.pins(), past.plan()?) else { return Err(OperationError::NotInstalled) };
-        let replaced = if end == End::Undone { ReplacedData::of_plan(&self.paths, &plan)? } else { Vec::new() };
+        let replaced = if end == End::Undone { replaced_data::of_plan(&self.paths, &plan)? } else { Vec::new() };
         ChangeOutcome::of(end, pins, &plan, UndoDetails { failure, replaced })
     }
 }
@@ -134,15 +134,16 @@ fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {
 mod tests {
     use std::sync::Arc;
 
-    use landfall_engine::journal::{RecordedError, StepState};
+    use landfall_documents::failure::Failure;
+    use landfall_engine::journal::StepState;
     use landfall_error_codes::{CodedError, codes};
 
     use super::*;
 
     #[test]
     fn failed_undo_is_not_reported_open() {
-        let error = RecordedError {
-            code: "LF4015".to_owned(),
+        let error = Failure {
+            code: "LF4015".into(),
             what: "cannot write a".to_owned(),
             causes: Vec::new(),
             hint: String::new(),

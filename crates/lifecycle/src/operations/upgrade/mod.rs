@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_documents::backups::BackupSummary;
+use landfall_documents::operation::Operation;
+use landfall_documents::warning::AcceptedWarning;
 use landfall_host::facts::Facts;
 use landfall_media::stage::check_held;
 use landfall_media::store::ContentStore;
@@ -19,6 +22,10 @@ use self::seen::CurrentState;
 pub use request::UpgradeRequest;
 pub use result::UpgradeOutcome;
 
+use landfall_cluster::Edits;
+use landfall_engine::journal::JournalFile;
+use landfall_engine::plan::Plan;
+
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::change::ChangeOutcome;
@@ -27,11 +34,11 @@ use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
 use super::history::History;
 use super::planned::sizes;
-use super::secrets::SecretWish;
+use super::secrets::SecretInput;
 use super::trust::Trust;
-use crate::backups::{BackupSummary, refuse_lacking};
+use crate::backups::refuse_lacking;
 use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
-use crate::findings::{self, AcceptedWarning, Finding, Severity};
+use crate::findings::{self, Finding, Severity};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
@@ -50,9 +57,6 @@ use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
 use crate::steps::action::{Action, LastActions};
 use crate::steps::stage::{check_media, find_media};
-use landfall_cluster::Edits;
-use landfall_engine::journal::JournalFile;
-use landfall_engine::plan::{Operation, Plan};
 
 /// An upgrade or a rollback that is possible. Nothing is changed yet.
 pub struct PreparedUpgrade<'a> {
@@ -126,7 +130,7 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let wish = SecretWish { brought: secrets, are_read: false };
+        let wish = SecretInput { brought: secrets, are_read: false };
         let made = history.last_actions()?;
         let given = self.secrets_of(&target, &pins, &made, wish)?;
         let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
@@ -180,7 +184,7 @@ impl Operations {
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
         let made = history.last_actions()?;
-        let given = self.secrets_of(&target, &pins, &made, SecretWish::none())?;
+        let given = self.secrets_of(&target, &pins, &made, SecretInput::none())?;
         given.refuse()?;
         let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
         let (kind, past, found) = ((Operation::Rollback, policy), (&history, &made), (data, given, seen));
@@ -260,10 +264,10 @@ impl Operations {
         target: &Target,
         pins: &Pins,
         made: &LastActions,
-        wish: SecretWish<'_>,
+        request: SecretInput<'_>,
     ) -> Result<GivenSecrets> {
         let settings = (&pins.settings, &pins.settings);
-        self.given_secrets(&target.release.release, settings, made, wish)
+        self.given_secrets(&target.release.release, settings, made, request)
     }
 
     /// Returns the blobs that the site lacks.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use landfall_documents::status::StatusReport;
 use landfall_error_codes::codes;
 use landfall_host::facts::{self, Facts, ProbedGpus};
 
@@ -9,7 +10,6 @@ use super::super::Operations;
 use super::super::bundle::TrustedRelease;
 use super::super::configure::fitted_to;
 use super::super::error::Result;
-use super::super::status::StatusReport;
 use crate::configuration::SiteConfiguration;
 use crate::findings::Finding;
 use crate::plan::models::FittedModels;

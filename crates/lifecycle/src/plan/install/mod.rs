@@ -3,8 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_documents::operation::Operation;
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument, SignatureEntry};
+
+use landfall_agent::settings::AgentSettings;
+use landfall_engine::plan::{Plan, PlannedStep, StepId, Undo};
+use landfall_engine::step::StepError;
+use landfall_host::facts::Facts;
+use landfall_host::facts::host::LIMITS;
+use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
+use landfall_host::service_route::ServiceRoute;
 
 use super::components::{ComponentInputs, component_steps};
 use super::computed::computed_values;
@@ -34,14 +44,6 @@ use crate::steps::registry_links::RegistryLinks;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage::Stage;
 use crate::steps::storage::Storage;
-use landfall_agent::settings::AgentSettings;
-use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
-use landfall_engine::step::StepError;
-use landfall_host::facts::Facts;
-use landfall_host::facts::host::LIMITS;
-use landfall_host::hosts_entry::HostsEntry;
-use landfall_host::node::NodeIdentity;
-use landfall_host::service_route::ServiceRoute;
 
 /// Bytes per second of staging on the reference machine, for predictions.
 pub(super) const STAGING_RATE: u64 = 60 << 20;

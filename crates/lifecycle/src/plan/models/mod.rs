@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
-use landfall_models::fit::{Choice, UsedResources, Wish};
+use landfall_models::fit::{Choice, RequestedFigures, UsedResources};
 use landfall_models::{Host, MODELS_DOCUMENT_NAME, ModelsDocument, fit};
 use landfall_release_document::{MODEL_PREFIX, ReleaseDocument, SiteValue, model_figure};
 use serde_json::Value;
@@ -150,9 +150,9 @@ fn set(values: &[(&SiteValue, Figure)], wanted: Figure, configuration: &SiteConf
 }
 
 /// Returns the site's settings for a model.
-fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> Wish {
+fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> RequestedFigures {
     let set = |wanted: Figure| set(values, wanted, configuration);
-    Wish {
+    RequestedFigures {
         tensor_parallel: set(Figure::TensorParallel),
         context: set(Figure::Context),
         sequences: set(Figure::Sequences),

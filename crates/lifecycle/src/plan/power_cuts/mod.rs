@@ -8,8 +8,16 @@ mod world;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use landfall_documents::operation::Operation;
 use landfall_engine::engine::End;
-use landfall_engine::plan::{OnFailure, Operation, Plan, StepId};
+use landfall_engine::plan::{OnFailure, Plan, StepId};
+
+use landfall_cluster::ObjectName;
+use landfall_media::durable;
+use landfall_media::power::{Fate, PowerCutState, Recording};
+use mimalloc::MiMalloc;
+use tempfile::TempDir;
+use world::{EMPTY_DATABASE, ROWS, SAVED, SEGMENT, TABLE, World};
 
 use super::restore;
 use super::upgrade::ChangedData;
@@ -18,12 +26,6 @@ use crate::backups::LiveVolume;
 use crate::steps::action::Action;
 use crate::steps::aside::is_replaced;
 use crate::steps::stop::Stop;
-use landfall_cluster::ObjectName;
-use landfall_media::durable;
-use landfall_media::power::{Fate, PowerCutState, Recording};
-use mimalloc::MiMalloc;
-use tempfile::TempDir;
-use world::{EMPTY_DATABASE, ROWS, SAVED, SEGMENT, TABLE, World};
 
 /// Global allocator of the test binary. These tests allocate and free constantly, and the C library of the static
 /// target returns each piece to the kernel. That would take half of their time.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use landfall_documents::operation::Operation;
 use landfall_engine::engine::End;
-use landfall_engine::plan::{OnFailure, Operation, Plan, StepId};
+use landfall_engine::plan::{OnFailure, Plan, StepId};
 use landfall_media::mounted::on_tmpfs;
 use landfall_media::real_disk::{Filesystem, RealDisk};
 

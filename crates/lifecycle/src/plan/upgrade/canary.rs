@@ -1,10 +1,13 @@
 //! Decides whether an upgrade tries a component's new form in a canary, and why not.
 
-use landfall_engine::plan::{Operation, PlannedStep};
+use landfall_documents::operation::Operation;
+use landfall_engine::plan::PlannedStep;
 use landfall_release_document::{Canary as Declared, ComponentEntry};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+
+use landfall_engine::step::StepError;
 
 use super::UpgradeInputs;
 use super::difference::{ComponentChange, Fate, resolve_objects};
@@ -12,7 +15,6 @@ use crate::plan::install::step;
 use crate::steps::action::Action;
 use crate::steps::canary::Canary;
 use crate::steps::component::Component;
-use landfall_engine::step::StepError;
 
 /// Default seconds until a pod becomes ready.
 const READY_SECONDS: u64 = 15;

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_bundle_spec::Sha256;
 use landfall_cluster::ObjectName;
+use landfall_documents::operation::Operation;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
@@ -36,7 +37,7 @@ pub(crate) use components::{ChangedObject, DocumentsOfBoth, WayOfChange, changed
 pub use data::ChangedData;
 pub(in crate::plan) use difference::images as images_of;
 pub use difference::{ComponentChange, Fate, ObjectChange};
-use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
+use landfall_engine::plan::{OnFailure, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 pub use node::NodeChange;
 pub use outlook::{ComponentOutlook, DataFate, Experience, Interruption, Outlook, PointOfNoReturn, StepTimes};

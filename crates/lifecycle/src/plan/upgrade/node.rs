@@ -1,10 +1,15 @@
 //! Plans the steps of the node if the node packs of the releases differ. The later pack is placed beside the earlier
 //! one, then the control plane changes, then the programs that run pods. Components follow.
 
+use landfall_documents::operation::Operation;
 use landfall_error_codes::codes;
 use landfall_release_document::NodeImage;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use landfall_agent::settings::AgentSettings;
+use landfall_engine::plan::{PlannedStep, StepId};
+use landfall_engine::step::StepError;
 
 use super::{EarlierRelease, UpgradeInputs, missing, supersede};
 use crate::content::{KubernetesSources, NodeParts};
@@ -22,9 +27,6 @@ use crate::steps::node_images::NodeImages;
 use crate::steps::node_ready::NodeReady;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::static_pods::StaticPods;
-use landfall_agent::settings::AgentSettings;
-use landfall_engine::plan::{Operation, PlannedStep, StepId};
-use landfall_engine::step::StepError;
 
 /// Programs that save etcd's data and check the saved data.
 const ETCD_TOOLS: [&str; 2] = ["etcdctl", "etcdutl"];

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use landfall_cluster::ObjectName;
-use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId};
+use landfall_documents::operation::Operation;
+use landfall_engine::plan::{Plan, PlannedStep, StepId};
 use landfall_host::space::Space;
 use landfall_release_document::ReleaseDocument;
 use schemars::JsonSchema;

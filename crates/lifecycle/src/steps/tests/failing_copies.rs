@@ -6,11 +6,12 @@ use std::path::Path;
 use landfall_host::command::Subprocesses;
 use landfall_media::mounted::on_tmpfs;
 
+use landfall_cluster::ObjectName;
+
 use super::*;
-use crate::replaced_data::ReplacedData;
+use crate::replaced_data;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::stop::Stop;
-use landfall_cluster::ObjectName;
 
 const MIB: usize = 1 << 20;
 
@@ -76,7 +77,7 @@ fn failed_output(text: &str) -> CommandOutput {
 fn expect_only_the_volume(site: &Site, what: &str) {
     assert!(is_whole(&step().aside_data().volume(&site.paths)), "{what}");
     assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1, "{what}");
-    assert_eq!(ReplacedData::all(&site.paths).unwrap(), [], "{what}");
+    assert_eq!(replaced_data::all(&site.paths).unwrap(), [], "{what}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::steps::help_files::HelpFiles;
 
 const PAGE: &str = "/usr/local/share/man/man1/landfall.1";
 const OTHERS: &str = "/usr/local/share/man/man1/other.1";
-const HANDBOOK: &str = "/usr/local/share/doc/landfall/OPERATE.md";
+const HANDBOOK: &str = "/usr/local/share/doc/landfall/operate/backup.html";
 
 /// Returns a fixture whose `landfall` writes these files.
 fn helping(files: &'static [(&'static str, &'static str)]) -> Fixture {
@@ -30,7 +30,7 @@ fn helping(files: &'static [(&'static str, &'static str)]) -> Fixture {
 
 #[test]
 fn help_files_are_placed_and_undone() {
-    let mut fixture = helping(&[("man/man1/landfall.1", "page"), ("doc/landfall/OPERATE.md", "book")]);
+    let mut fixture = helping(&[("man/man1/landfall.1", "page"), ("doc/landfall/operate/backup.html", "book")]);
     fixture.folder("/usr/local/share/man");
     fixture.there_and_back(&HelpFiles {}, |fixture| {
         assert_eq!([PAGE, HANDBOOK].map(|file| fixture.read(file)), ["page", "book"]);
@@ -54,7 +54,11 @@ fn foreign_help_files_stay() {
 
 #[test]
 fn later_release_replaces_help_files() {
-    let mut fixture = helping(&[("man/man1/landfall.1", "old"), ("man/man1/landfall-gone.1", "old")]);
+    let mut fixture = helping(&[
+        ("man/man1/landfall.1", "old"),
+        ("man/man1/landfall-gone.1", "old"),
+        ("doc/landfall/gone/page.html", "old"),
+    ]);
     HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap();
     let gone = "/usr/local/share/man/man1/landfall-gone.1";
     assert_eq!(fixture.read(gone), "old");
@@ -68,6 +72,7 @@ fn later_release_replaces_help_files() {
         ("new".to_owned(), ObservedState::Done)
     );
     assert!(!fixture.site.paths.host(gone).exists());
+    assert!(!fixture.site.paths.host("/usr/local/share/doc/landfall").exists());
 }
 
 #[test]

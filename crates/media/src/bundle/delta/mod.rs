@@ -1,5 +1,5 @@
 //! Deltas: the stream of a bundle without the entries of blobs that a site already holds. A delta does not list its
-//! blobs: the verified head has a header for each blob, and each header in the files must be one of those, in the same
+//! blobs: the verified head has a header for each blob. Each header in the files must be one of those, in the same
 //! order.
 
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ impl UnverifiedBundle {
         }
     }
 
-    /// The first file, and the files beside it with consecutive numbers.
+    /// The first file, and the files next to it with consecutive numbers.
     fn files_of_delta(&self, stem: &BundleName, first: &Path) -> impl Iterator<Item = PathBuf> {
         let next = (2..).map_while(|number| {
             let wanted = stem.file(FileKind::DeltaPart(number));
@@ -145,7 +145,7 @@ fn read_at(files: &[Part], mut position: u64, mut buffer: &mut [u8]) -> Result<(
 }
 
 /// Returns the runs of the stream that these files hold. Each file continues where the previous one ends. Bytes after
-/// these contents have no place.
+/// these contents belong nowhere.
 pub(super) fn places(payload: &Payload, contents: &Contents, files: &[Part]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut position = 0;

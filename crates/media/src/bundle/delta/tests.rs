@@ -119,7 +119,7 @@ fn delta_damage_is_found_everywhere() {
     let path = fixture.stick().join(&files[0].name);
     let head = fixture.payload.layout().head_bytes();
     let length = files[0].size;
-    // In order: the first header, a blob, padding or a blob, the last header or blob, and the end.
+    // In order: the first header, a blob, padding or a blob, the last header or blob, and the end of the archive.
     for offset in [head, head + 700, u64::midpoint(head, length), length - 1600, length - 1024, length - 1] {
         flip(&path, offset);
         let refusal = match fixture.find(&path) {
@@ -190,7 +190,7 @@ fn arriving_delta_is_checked_in_pieces() {
         let error = verify_arrived(payload, &path, total, 0).unwrap_err();
         assert_eq!(error.code().id, "LF1208", "{offset}: {error}");
     }
-    // The announced length is too short; then the file is the beginning of a whole bundle.
+    // The announced length is too short, so the file counts as the beginning of a whole bundle.
     write(&path, &whole[..whole.len() - 7]);
     assert_eq!(verify_arrived(payload, &path, total - 7, 0).unwrap_err().code().id, "LF1215");
     let part = &fixture.stream[..fixture.stream.len() / 2];
@@ -227,7 +227,7 @@ fn part_end_is_not_delta_end() {
     let first = fixture.stick().join(fixture.payload.verified_head().bundle_name().file(FileKind::Part(1)));
     assert_eq!(std::fs::metadata(&first).unwrap().len(), entry.end());
     let renamed = fixture.stick().join("first");
-    #[expect(clippy::disallowed_methods, reason = "a test renames files as a person would")]
+    #[expect(clippy::disallowed_methods, reason = "a test renames files as a user would")]
     std::fs::rename(&first, &renamed).unwrap();
     verify(&fixture.find(&renamed).unwrap(), "verifying", &SilentProgress).unwrap();
 }

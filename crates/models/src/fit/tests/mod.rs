@@ -122,7 +122,7 @@ fn three_gpus_cannot_split_64_heads() {
         (refusal.reason, refusal.text.as_str()),
         (Reason::Heads, "64 attention heads cannot be divided among 3 GPUs")
     );
-    // Two of the three still run it.
+    // Two of the three GPUs still run it.
     let place = on(&model, &host);
     assert_eq!(place.degrees.iter().map(|degree| degree.degree).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(place.profile.expect("fits").tensor_parallel, 2);
@@ -329,13 +329,13 @@ fn host_states_are_reported() {
 }
 
 #[test]
-fn mig_parts_are_proposed_but_not_joined() {
+fn mig_parts_are_never_joined() {
     let mut host = gpus("H100", 2, (9, 0));
     let profile =
         |name: &str, gib: u64, instances| ProfileSize { name: name.to_owned(), memory_bytes: gib * GIB, instances };
     host.groups[0].profiles = vec![profile("1g.10gb", 9, 7), profile("1g.20gb", 19, 4), profile("3g.40gb", 39, 2)];
     let mig = on(&llama_8b(), &host).mig.expect("a part");
-    // 0.90 × 19 GiB leave 143 MiB beside the weights: too few tokens.
+    // 0.90 × 19 GiB leave 143 MiB next to the weights: too few tokens.
     assert_eq!((mig.name.as_str(), mig.instances, mig.context), ("3g.40gb", 2, 131_072));
     // On a part of a GPU, Ollama has the same limits as on a whole one.
     let ollama = on(&llama_7b_q4(), &host).mig.expect("a part");
@@ -400,7 +400,7 @@ fn table_names_all_reasons() {
 }
 
 proptest! {
-    /// Whatever the figures, nothing overflows, and no profile exceeds the memory, the context or the heads.
+    /// Whatever the figures are, nothing overflows, and no profile exceeds the memory, the context or the heads.
     #[test]
     fn profile_respects_limits(
         layers in 1_u32..200, heads in 1_u32..200, kv_heads in 1_u32..200, context in 1_u64..1 << 32,

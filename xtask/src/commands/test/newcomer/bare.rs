@@ -1,5 +1,5 @@
 //! A machine that lacks things, made of links to files of this machine.
-#![expect(clippy::disallowed_methods, reason = "files of a test, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of a test, recreated when lost")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -222,7 +222,7 @@ pub struct Machine {
     hidden: BTreeSet<String>,
     fakes: Vec<(String, String)>,
     files: Vec<(PathBuf, String)>,
-    /// First commands of its shell, which run in a mount namespace of their own.
+    /// First commands of its shell, which run in a separate mount namespace.
     script: String,
 }
 
@@ -372,7 +372,7 @@ impl Machine {
         std::fs::create_dir_all(&fakes)?;
         for (name, script) in &self.fakes {
             let path = fakes.join(name);
-            // The later of two fakes of one program is used.
+            // If one program has two fakes, the last one is used.
             write_program(&path, script);
         }
         let mut folders = vec![fakes];
@@ -396,7 +396,7 @@ impl Machine {
     }
 }
 
-/// Returns true for variables that cargo and rustup set for this program, or that a person set only for this build.
+/// Returns true for variables that cargo and rustup set for this program, or that a user set only for this build.
 fn is_of_this_build(name: &OsString) -> bool {
     const BEGINNINGS: [&str; 6] =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_", "CARGO_BUILD_", "RUSTC", "LANDFALL_"];

@@ -90,7 +90,7 @@ pub const LACKS: &[Lack] = &[
             "requests to 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
-    // Comes after the entries that move the cache. The number of bytes distinguishes it from this machine's own disk,
+    // This follows the entries that move the cache. The number of bytes distinguishes it from this machine's own disk,
     // which may be nearly full as well.
     lack("disk", Machine::small_cache, &[": 0.0 GiB are free"]),
     Lack {

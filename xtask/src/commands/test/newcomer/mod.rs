@@ -56,7 +56,7 @@ fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
     let whole = bare.xtask(&["preflight", "test"], |_| ())?;
     let whole = String::from_utf8_lossy(&whole.stderr).into_owned();
     // This machine always lacks the target, whose report shows that the check ran.
-    expect_words(&whole, TARGET, "a machine without the target alone")?;
+    expect_words(&whole, TARGET, "a machine that lacks only the target")?;
     for lack in LACKS {
         let text = refusal(&bare.xtask(&["preflight", "test"], lack.take)?, lack.name)?;
         for words in lack.words {
@@ -68,7 +68,7 @@ fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
             expect_words(&text, words, lack.name)?;
         }
     }
-    // Every command is compiled, including C code, even one that only removes things.
+    // Every command is compiled, including C code, even if it only removes things.
     let down = bare.xtask(&["preflight", "demo", "--down"], |machine| machine.hide(&["musl-gcc"]))?;
     expect_words(&refusal(&down, "a command that only removes")?, "musl-gcc in PATH", "a command that only removes")?;
     printer::note(format!("named when missing: {}", LACKS.iter().map(|lack| lack.name).collect::<Vec<_>>().join(", ")));

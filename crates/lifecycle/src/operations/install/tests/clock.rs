@@ -39,7 +39,7 @@ fn impossible_clock_allows_only_undo() {
         assert_eq!(refused.blockers().iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [code.id]);
         assert_eq!(fixture.contents(), before);
         // Undo stays possible, because a wrong clock may have made the site's authorities.
-        fixture.operations.uninstall(&DataWish::Keep).unwrap();
+        fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
         let notes = notes.0.lock().unwrap();
         assert!(notes.iter().any(|note| note.contains(code.id) && note.ends_with("is undone anyway")), "{notes:?}");
     }

@@ -1,5 +1,6 @@
 //! Special data folders: existing before, separate disks, unmounted, or without a journal.
 
+use landfall_documents::status::SiteState;
 use landfall_media::mounted::on_tmpfs;
 
 use super::*;
@@ -11,9 +12,9 @@ fn existing_data_folder_stays() {
     durable::create_folder(&fixture.operations.paths.settings()).unwrap();
     let birth = fixture.contents();
     fixture.prepared_install().run().unwrap();
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
 }
 
@@ -29,7 +30,7 @@ fn data_disk_is_emptied_and_stays_mounted() {
     rustix::mount::mount_bind(&disk, &data).unwrap();
     fixture.prepared_install().run().unwrap();
     for _ in 0..2 {
-        assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().kept.len(), 0);
+        assert_eq!(fixture.operations.uninstall(&DataDisposal::Keep).unwrap().kept.len(), 0);
     }
     assert_eq!(fixture.contents(), birth);
     // Only a mounted folder can be unmounted.
@@ -46,7 +47,7 @@ fn missing_journal_is_not_empty_host() {
     let operations = &fixture.operations;
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::JOURNAL_MISSING);
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::JOURNAL_MISSING);
-    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::JOURNAL_MISSING);
+    assert_eq!(operations.uninstall(&DataDisposal::Keep).unwrap_err().code(), codes::JOURNAL_MISSING);
     assert_eq!(operations.status().unwrap_err().code(), codes::JOURNAL_MISSING);
     assert_eq!(fixture.contents(), contents);
 }
@@ -62,7 +63,7 @@ fn unmounted_data_disk_is_not_lost_journal() {
     let contents = fixture.contents();
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::NODE_IDENTITY);
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::NODE_IDENTITY);
-    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::NODE_IDENTITY);
+    assert_eq!(operations.uninstall(&DataDisposal::Keep).unwrap_err().code(), codes::NODE_IDENTITY);
     let error = operations.status().unwrap_err();
     assert_eq!(error.code(), codes::NODE_IDENTITY);
     assert!(error.to_string().ends_with("its disk is not mounted"), "{error}");

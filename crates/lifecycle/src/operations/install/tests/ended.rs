@@ -140,7 +140,7 @@ fn kept_data_reinstalls_only_own_release() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = site(&vendor);
     write_volume(&fixture);
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(license_refusals(&fixture, false), [""; 0], "the data has to be decided about first");
     expect_worth(&fixture);
     assert_eq!(license_refusals(&fixture, true), [""; 0]);
@@ -266,7 +266,7 @@ fn ended_license_blocks_only_new_releases() {
     assert_eq!(refused_upgrade(&site), [ENDED]);
 
     write_volume(&site);
-    site.operations.uninstall(&DataWish::Keep).unwrap();
+    site.operations.uninstall(&DataDisposal::Keep).unwrap();
     for (counter, adopts, expected) in
         [(4, true, vec![]), (4, false, vec![]), (5, true, vec![ENDED]), (5, false, vec![ENDED])]
     {
@@ -274,5 +274,5 @@ fn ended_license_blocks_only_new_releases() {
         assert_eq!(license_refusals(&site, adopts), expected, "an install of 1.{counter}.0 that adopts: {adopts}");
     }
     let name = site.operations.site_name().unwrap();
-    site.operations.uninstall(&DataWish::Delete { confirmation: name }).unwrap();
+    site.operations.uninstall(&DataDisposal::Delete { confirmation: name }).unwrap();
 }

@@ -1,6 +1,7 @@
 //! Data that an uninstall keeps. It is recorded, named, refused and used again, and deleted only if a person names the
 //! site.
 
+use landfall_documents::status::SiteState;
 use landfall_engine::journal::UndoCause;
 
 use super::*;
@@ -23,13 +24,13 @@ fn keep_data(fixture: &Fixture) {
         durable::create_folder(file.parent().unwrap()).unwrap();
         durable::write_file(&file, b"kept", 0o600).unwrap();
     }
-    let uninstalled = operations.uninstall(&DataWish::Keep).unwrap();
+    let uninstalled = operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(uninstalled.kept, [paths.storage(), paths.secrets()]);
     assert_eq!(uninstalled.volumes[0].claim, "data-postgres-0");
 }
 
-fn delete(confirmation: &str) -> DataWish {
-    DataWish::Delete { confirmation: confirmation.to_owned() }
+fn delete(confirmation: &str) -> DataDisposal {
+    DataDisposal::Delete { confirmation: confirmation.to_owned() }
 }
 
 fn adoption(fixture: &Fixture, adopt: bool) -> Result<Adoption> {
@@ -42,7 +43,7 @@ fn kept_data_outlives_plain_uninstalls() {
     let operations = &fixture.operations;
     let birth = fixture.contents();
     assert!(!operations.paths.journal().exists() && operations.paths.data().join("kept.json").exists());
-    operations.uninstall(&DataWish::Keep).unwrap();
+    operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
     let status = operations.status().unwrap();
     assert_eq!(status.state, SiteState::Absent);
@@ -50,7 +51,7 @@ fn kept_data_outlives_plain_uninstalls() {
 
     // After an install that fails at once or is interrupted, and its uninstall, the data is unchanged.
     fixture.prepared_install().run().unwrap();
-    operations.uninstall(&DataWish::Keep).unwrap();
+    operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
 }
 
@@ -206,13 +207,13 @@ fn cut_deletion_can_be_abandoned_early() {
     fixture.prepared_install().run().unwrap();
     // Requested, but interrupted before any step was undone.
     undo(false).journal.append(Recorded::UndoRequested { keep_data: false, cause: UndoCause::Requested }).unwrap();
-    operations.uninstall(&DataWish::Keep).unwrap();
+    operations.uninstall(&DataDisposal::Keep).unwrap();
     assert!(rows.exists());
     // Interrupted after the last step: part of the data may already be deleted.
     fixture.prepared_install().run().unwrap();
     undo(false).back(None).unwrap();
     assert!(rows.exists());
-    operations.uninstall(&DataWish::Keep).unwrap();
+    operations.uninstall(&DataDisposal::Keep).unwrap();
     assert!(!rows.exists() && !operations.paths.data().join("kept.json").exists());
 }
 
@@ -225,12 +226,12 @@ fn command_link_exists_during_operation() {
     fixture.crash_at(|event| matches!(event, Event::StepStarted { index: 1, .. }));
     let program = fs_err::read_link(&link).unwrap();
     assert!(program.is_file() && program.starts_with(fixture.operations.paths.data()), "{}", program.display());
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
     // Another program of that name stays.
     durable::write_file(&link, b"other", 0o755).unwrap();
     fixture.prepared_install().run().unwrap();
     assert_eq!(fs_err::read(&link).unwrap(), b"other");
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fs_err::read(&link).unwrap(), b"other");
 }

@@ -95,14 +95,14 @@ fn license_stays_with_kept_data() {
     fixture.license = None;
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     let status = operations.status().unwrap().license.unwrap();
-    assert_eq!((status.terms.unwrap().standing, status.needs[0].granted), ("valid", true));
-    let kept = operations.uninstall(&DataWish::Keep).unwrap().kept;
+    assert_eq!((status.terms.unwrap().standing.as_str(), status.needs[0].granted), ("valid", true));
+    let kept = operations.uninstall(&DataDisposal::Keep).unwrap().kept;
     assert_eq!(kept, [paths.license()]);
     assert!(!paths.settings().exists());
     // The next install needs no file.
     assert_eq!(license_blockers(&fixture, None), [""; 0]);
     let site = operations.site_name().unwrap();
-    operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    operations.uninstall(&DataDisposal::Delete { confirmation: site }).unwrap();
     assert_eq!(fixture.contents(), birth);
 }
 
@@ -133,7 +133,7 @@ fn license_is_imported_replaced_and_revoked() {
     let refused = operations.import_license(&later).unwrap_err();
     assert_eq!(refused.code(), codes::LICENSE_NOT_YET, "it must not replace one that counts");
     let kept = operations.status().unwrap().license.unwrap().terms.unwrap();
-    assert_eq!((kept.id.as_str(), kept.standing), ("acme-1", "valid"));
+    assert_eq!((kept.id.as_str(), kept.standing.as_str()), ("acme-1", "valid"));
     let second = license(&fixture, &vendor, "acme-2", |terms| terms.supersedes = vec!["acme-1".to_owned()]);
     assert_eq!(operations.import_license(&second).unwrap().terms.unwrap().id, "acme-2");
     assert_eq!(operations.import_license(&first).unwrap_err().code(), codes::LICENSE_OLDER);
@@ -147,7 +147,7 @@ fn license_is_imported_replaced_and_revoked() {
     operations.import_revocation(&path).unwrap();
     let status = operations.status().unwrap().license.unwrap();
     let terms = status.terms.unwrap();
-    assert_eq!((terms.standing, terms.permits, status.needs[0].granted), ("revoked", false, false));
+    assert_eq!((terms.standing.as_str(), terms.permits, status.needs[0].granted), ("revoked", false, false));
     assert_eq!(operations.import_license(&second).unwrap_err().code(), codes::LICENSE_REVOKED);
 }
 
@@ -165,11 +165,11 @@ fn confirmed_date_corrects_wrong_clock() {
     ahead.wall += SignedDuration::from_hours(3 * 365 * 24);
     site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
     let status = operations.license_report().unwrap().license.unwrap();
-    assert_eq!((date().agrees, status.terms.unwrap().standing), (false, "ended"));
+    assert_eq!((date().agrees, status.terms.unwrap().standing.as_str()), (false, "ended"));
     assert!(status.notes.iter().any(|note| note.contains("landfall license confirm-date")), "{:?}", status.notes);
     operations.confirm_date().unwrap();
     let status = operations.license_report().unwrap().license.unwrap();
-    assert_eq!((date().agrees, status.terms.unwrap().standing), (true, "valid"));
+    assert_eq!((date().agrees, status.terms.unwrap().standing.as_str()), (true, "valid"));
 }
 
 /// The first clock that the site saw was three years ahead and was believed. By now it is right.
@@ -244,7 +244,7 @@ fn ended_license_allows_resume_and_uninstall() {
     let report = fixture.operations.status().unwrap();
     assert_eq!(report.license.unwrap().terms.unwrap().standing, "ended");
     let site = fixture.operations.site_name().unwrap();
-    fixture.operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Delete { confirmation: site }).unwrap();
     let license = fixture.path("acme-1.license");
     assert!(license.exists());
     assert_eq!(fixture.contents(), birth);

@@ -101,11 +101,11 @@ fn usage_record_follows_the_data() {
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     operations.note_users(12).unwrap();
     assert!(operations.keep_usage(COUNTS).unwrap());
-    operations.uninstall(&DataWish::Keep).unwrap();
+    operations.uninstall(&DataDisposal::Keep).unwrap();
     assert!(paths.usage().exists() && !paths.known_users().exists() && !paths.console().exists());
     fixture.prepared_install().run().unwrap();
     assert_eq!(operations.usage().unwrap().unwrap().days, 1);
     let site = operations.site_name().unwrap();
-    operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    operations.uninstall(&DataDisposal::Delete { confirmation: site }).unwrap();
     assert_eq!(fixture.contents(), birth);
 }

@@ -28,6 +28,8 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity as ReleaseIdentity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, Root, SigningKey};
+use landfall_documents::operation::Operation;
+use landfall_documents::status::SiteState;
 use landfall_error_codes::{CodedError, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, SilentProgress};
@@ -35,20 +37,21 @@ use landfall_media::store::ContentStore;
 use serde_json::json;
 use tempfile::TempDir;
 
+use landfall_engine::journal::record;
+use landfall_engine::plan::{Plan, PlannedStep, StepId, Undo};
+use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
+use landfall_host::paths::SitePaths;
+
 use super::*;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::operations::{DataWish, ResumeOutcome, SiteState};
+use crate::operations::{DataDisposal, ResumeOutcome};
 use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
 use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::identity::Identity;
 use crate::steps::stage::Stage;
-use landfall_engine::journal::record;
-use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
-use landfall_host::hosts_entry::HostsEntry;
-use landfall_host::node::NodeIdentity;
-use landfall_host::paths::SitePaths;
 
 /// Progress that panics at an event, to simulate a crash of the operation.
 struct Crash<F>(F);
@@ -322,10 +325,10 @@ fn uninstall_restores_original_contents() {
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::ALREADY_INSTALLED);
     assert!(matches!(operations.resume(None).unwrap(), ResumeOutcome::Nothing { release } if release == "tiny 1.0.0"));
 
-    let uninstalled = operations.uninstall(&DataWish::Keep).unwrap();
+    let uninstalled = operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!((uninstalled.release.as_deref(), uninstalled.kept.len()), (Some("tiny 1.0.0"), 0));
     assert_eq!(fixture.contents(), birth);
-    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap().release, None);
+    assert_eq!(operations.uninstall(&DataDisposal::Keep).unwrap().release, None);
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::NOT_INSTALLED);
     assert_eq!(fixture.contents(), birth);
 }
@@ -371,7 +374,7 @@ fn crashed_install_resumes_and_uninstalls() {
                 assert!(matches!(operations.resume(None).unwrap(), ResumeOutcome::Install(_)), "{place}");
                 assert_eq!(operations.status().unwrap().state, SiteState::Installed);
             }
-            operations.uninstall(&DataWish::Keep).unwrap();
+            operations.uninstall(&DataDisposal::Keep).unwrap();
             assert_eq!(fixture.contents(), birth, "{place}, {is_last_lost}, {is_resumed}");
         }
     }
@@ -513,7 +516,7 @@ fn second_operation_names_the_first() {
     drop(lock);
     fixture.prepared_install().run().unwrap();
     let _lock = fixture.operations.journals().lock("resume").unwrap();
-    assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::SITE_BUSY);
+    assert_eq!(fixture.operations.uninstall(&DataDisposal::Keep).unwrap_err().code(), codes::SITE_BUSY);
     assert_eq!(fixture.operations.status().unwrap().operation.unwrap().running.unwrap().operation, "resume");
 }
 
@@ -525,7 +528,7 @@ fn uninstall_cleans_up_without_journal() {
     durable::create_own_folder(&fixture.operations.paths.data()).unwrap();
     fixture.operations.place_own_files(prepared.planned_install().release()).unwrap();
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Absent);
-    assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().release, None);
+    assert_eq!(fixture.operations.uninstall(&DataDisposal::Keep).unwrap().release, None);
     assert_eq!(fixture.contents(), birth);
     fixture.operations.place_own_files(prepared.planned_install().release()).unwrap();
     prepared.run().unwrap();
@@ -543,7 +546,7 @@ fn operation_of_another_engine_is_untouched() {
     drop(lock);
     let contents = fixture.contents();
     assert_eq!(operations.resume(None).unwrap_err().code(), codes::ENGINE_MISSING);
-    assert_eq!(operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::ENGINE_MISSING);
+    assert_eq!(operations.uninstall(&DataDisposal::Keep).unwrap_err().code(), codes::ENGINE_MISSING);
     assert_eq!(fixture.contents(), contents);
     assert_eq!(operations.status().unwrap().state, SiteState::InstallInterrupted);
 }
@@ -566,6 +569,6 @@ fn cut_uninstall_keeps_data() {
     assert_eq!(uninstalled.kept, [operations.paths.storage()]);
     assert_eq!(fs_err::read(&volume).unwrap(), b"rows");
     assert!(!operations.paths.journal().exists());
-    operations.uninstall(&DataWish::Keep).unwrap();
+    operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fs_err::read(&volume).unwrap(), b"rows", "a plain uninstall deletes nothing that is kept");
 }

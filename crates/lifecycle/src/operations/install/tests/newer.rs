@@ -1,5 +1,7 @@
 //! A site on which a later version of Landfall has begun an operation.
 
+use landfall_documents::status::SiteState;
+
 use super::*;
 
 #[test]
@@ -15,7 +17,7 @@ fn newer_operation_refuses_every_verb() {
     for (verb, code) in [
         ("status", operations.status().unwrap_err().code()),
         ("resume", operations.resume(None).unwrap_err().code()),
-        ("uninstall", operations.uninstall(&DataWish::Keep).unwrap_err().code()),
+        ("uninstall", operations.uninstall(&DataDisposal::Keep).unwrap_err().code()),
         ("name", operations.site_name().unwrap_err().code()),
         ("install", fixture.code_of_prepare(|_| ())),
     ] {

@@ -1,5 +1,6 @@
 //! Preflight of a bundle: the findings that an install acts on, with and without trust.
 
+use landfall_documents::warning::AcceptedBy;
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{Facts, KIND, SCHEMA};
 
@@ -149,6 +150,6 @@ fn accepted_warnings_are_recorded() {
     let status = fixture.operations.status().unwrap();
     let accepted: Vec<_> =
         status.accepted.iter().map(|one| (one.name.as_str(), one.measured.as_str(), one.by)).collect();
-    let by = crate::findings::AcceptedBy::SiteConfiguration;
+    let by = AcceptedBy::SiteConfiguration;
     assert_eq!(accepted, [("fapolicyd", "fapolicyd runs", by), ("no-swap", "4096", by)]);
 }

@@ -101,6 +101,6 @@ fn secret_values_stay_in_one_folder() {
     // This test's own program is the pinned one, and contains the text.
     plain.retain(|path| !path.starts_with(fixture.path("host/var/lib/landfall/engine")));
     assert_eq!(plain, Vec::<PathBuf>::new());
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert!(!paths.site_secrets().exists());
 }

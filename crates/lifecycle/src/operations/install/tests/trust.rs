@@ -45,6 +45,6 @@ fn revoked_install_can_only_be_undone() {
     let before = fixture.contents();
     assert_eq!(fixture.operations.resume(None).unwrap_err().code(), codes::REVOKED);
     assert_eq!(fixture.contents(), before, "nothing more is done");
-    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
 }

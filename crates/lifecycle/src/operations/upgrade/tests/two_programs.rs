@@ -1,11 +1,12 @@
 //! After a rollback, an older program reads the files of a newer one: every object of a closed journal has an unknown
 //! field.
 
+use landfall_documents::status::SiteState;
 use landfall_engine::journal::record;
 use serde_json::Value;
 
 use super::*;
-use crate::operations::{DataWish, SiteState};
+use crate::operations::DataDisposal;
 use crate::pins::Entry;
 
 /// Field that the newer program adds.
@@ -162,7 +163,7 @@ fn newer_open_journal_is_untouched() {
     for (verb, error) in [
         ("resume", operations.resume(None).unwrap_err()),
         ("abort", operations.begin_abort(4).unwrap_err()),
-        ("uninstall", operations.uninstall(&DataWish::Keep).unwrap_err()),
+        ("uninstall", operations.uninstall(&DataDisposal::Keep).unwrap_err()),
     ] {
         assert_eq!(error.code(), codes::JOURNAL_NEWER, "{verb}");
         assert!(error.to_string().contains("000004-rollback.journal"), "{error}");
@@ -186,7 +187,7 @@ fn actions_are_read_without_unknown_fields() {
             kinds.insert(action["action"].as_str().unwrap().to_owned());
             let known: Action = serde_json::from_value(action.clone()).unwrap();
             assert!(extend::<Action>(&mut action) > 0);
-            assert_eq!(landfall_engine::newer::without_unknown::<Action>(action), Some(known));
+            assert_eq!(landfall_documents::newer::without_unknown::<Action>(action), Some(known));
         }
     }
     assert!(kinds.len() > 4, "{kinds:?}");
