@@ -72,8 +72,8 @@ fn limit(count: impl Borrow<Option<u64>>) -> String {
 }
 
 /// Returns the name of a limited quantity.
-fn metric_name(metric: &Metric) -> &'static str {
-    match metric {
+fn metric_name(metric: impl Borrow<Metric>) -> &'static str {
+    match metric.borrow() {
         Metric::Nodes => "Nodes",
         Metric::Namespaces => "Namespaces",
         Metric::Gpus => "GPUs",

@@ -361,8 +361,8 @@ async fn secret_value_is_accepted_within_limit() {
     let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let request =
         |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
-    assert_eq!(served.post("/v1/secrets", wish(SECRET_BYTES)).await, StatusCode::OK);
-    assert_eq!(served.post("/v1/secrets", wish(4 * SECRET_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(served.post("/v1/secrets", request(SECRET_BYTES)).await, StatusCode::OK);
+    assert_eq!(served.post("/v1/secrets", request(4 * SECRET_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(served.post("/v1/secrets", json!({ "name": "mail" })).await, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(*begun.lock().unwrap(), [format!("mail of {SECRET_BYTES} bytes")]);
 }
