@@ -14,7 +14,7 @@ use serde_json::json;
 #[serde(from = "String", into = "String")]
 pub enum FailureCode {
     /// An entry of this version's registry.
-    Known(Code),
+    Known(&'static Code),
     /// ID of an entry of a newer version.
     Newer(String),
 }
@@ -23,7 +23,7 @@ impl FailureCode {
     /// Returns the entry of the registry; `None` for one of a newer version.
     pub const fn known(&self) -> Option<Code> {
         match self {
-            Self::Known(code) => Some(*code),
+            Self::Known(code) => Some(**code),
             Self::Newer(_) => None,
         }
     }
@@ -54,7 +54,7 @@ impl fmt::Display for FailureCode {
 
 impl From<Code> for FailureCode {
     fn from(code: Code) -> Self {
-        Self::Known(code)
+        Self::from(code.id)
     }
 }
 

@@ -29,8 +29,8 @@ pub use self::usage::*;
 pub static ALL: LazyLock<Vec<Code>> = LazyLock::new(|| FILES.concat());
 
 /// Returns the code with this ID; `None` for a code of a newer version.
-pub fn find(id: &str) -> Option<Code> {
-    ALL.iter().find(|code| code.id == id).copied()
+pub fn find(id: &str) -> Option<&'static Code> {
+    ALL.iter().find(|code| code.id == id)
 }
 
 /// The codes of each file, in the order of their numbers.

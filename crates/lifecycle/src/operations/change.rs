@@ -68,7 +68,7 @@ impl ChangeOutcome {
                 Err(OperationError::ChangeUndone {
                     release: format!("{} {}", stays.0, stays.1),
                     replaced: undoing.replaced,
-                    source: undoing.failure.map(|error| Box::new(error)),
+                    source: undoing.failure.map(Box::new),
                 })
             }
             (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(UpgradeOutcome::of(pins, plan))),

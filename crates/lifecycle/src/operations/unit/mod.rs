@@ -118,7 +118,7 @@ fn end_of(state: &State, release: String) -> Result<End> {
     match (state.phase, stuck.and_then(|step| step.undo_failure.clone())) {
         (Phase::Committed, _) => Ok(End::Committed),
         (Phase::Undone { .. }, _) => Ok(End::Undone),
-        (_, Some(error)) => Err(OperationError::ChangeNotUndone { release, source: Box::new(error.into()) }),
+        (_, Some(error)) => Err(OperationError::ChangeNotUndone { release, source: Box::new(error) }),
         (_, None) => Err(OperationError::ChangeOpen { release }),
     }
 }
