@@ -52,7 +52,12 @@ fn resolve(file: &str, path: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();
     for part in path.split('/') {
-        if part == ".." { drop(parts.pop()) } else { parts.push(part) }
+        match part {
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
     }
     parts.join("/")
 }
