@@ -54,7 +54,9 @@ pub fn resolve(file: &str, path: &str) -> Option<String> {
     for name in path.trim_end_matches('/').split('/') {
         match name {
             "." => {}
-            ".." => drop(names.pop()?),
+            ".." => {
+                names.pop()?;
+            }
             name => names.push(name),
         }
     }

@@ -19,6 +19,9 @@ use source::Source;
 /// Suffixes of rendered files that no page of the handbook needs: mdBook's fonts and settings of hosting services.
 const UNUSED: [&str; 1] = [".nojekyll"];
 
+/// Suffix of rendered pages.
+const PAGE: &str = ".html";
+
 /// Styles that mdBook writes into pages, with the same as classes of `docs/theme/book.css`. A strict content security
 /// policy refuses styles and scripts inside of pages.
 const STYLES: [(&str, &str); 4] = [
@@ -62,7 +65,7 @@ fn render(root: &Path, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     collect_files(&folder.join("book"), "", &mut files)?;
     files.retain(|name, _| !UNUSED.iter().any(|suffix| name.ends_with(suffix)) && !name.starts_with("ayu-"));
-    for (name, bytes) in files.iter_mut().filter(|(name, _)| name.ends_with(".html")) {
+    for (name, bytes) in files.iter_mut().filter(|(name, _)| name.ends_with(PAGE)) {
         *bytes = without_styles(std::str::from_utf8(bytes)?).with_context(|| name.clone())?.into_bytes();
     }
     for (_, bytes) in files.iter_mut().filter(|(name, _)| name.starts_with("searcher-")) {

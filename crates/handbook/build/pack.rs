@@ -35,7 +35,8 @@ fn table(files: &BTreeMap<String, Vec<u8>>, pages: &[Page]) -> Result<String> {
     let mut start = 0;
     for (path, bytes) in files {
         let length = bytes.len();
-        writeln!(text, "    File {{ path: {path:?}, start: {start}, length: {length} }},")?;
+        let (first, count) = (grouped(start), grouped(length));
+        writeln!(text, "    File {{ path: {path:?}, start: {first}, length: {count} }},")?;
         start += length;
     }
     text.push_str("];\n\n/// All pages, in the order of the book.\npub static PAGES: &[Page] = &[\n");
@@ -45,4 +46,11 @@ fn table(files: &BTreeMap<String, Vec<u8>>, pages: &[Page]) -> Result<String> {
     }
     text.push_str("];\n");
     Ok(text)
+}
+
+/// A number as Rust writes long ones, with its digits in groups of three.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join("_")
 }

