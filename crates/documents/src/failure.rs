@@ -46,6 +46,12 @@ impl Deref for FailureCode {
     }
 }
 
+impl AsRef<str> for FailureCode {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
 impl fmt::Display for FailureCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self)
