@@ -67,7 +67,7 @@ impl Source {
             root: root.to_owned(),
         };
         source.include()?;
-        source.connect()?;
+        source.connect();
         Ok(source)
     }
 
@@ -99,7 +99,7 @@ impl Source {
     }
 
     /// Points the links of each page to files of the book.
-    fn connect(&mut self) -> Result<()> {
+    fn connect(&mut self) {
         let mut places: BTreeMap<String, String> = BTreeMap::from([("README.md".to_owned(), "index.md".to_owned())]);
         for page in &self.pages {
             places.insert(page.tree.clone(), page.book.clone());
@@ -121,7 +121,6 @@ impl Source {
             page.text = links::connect(&page.text, tree, &page.book, find);
         }
         self.inputs.extend(self.shown.iter().cloned());
-        Ok(())
     }
 
     /// Writes the pages and the shown files into a folder, as mdBook reads them.
