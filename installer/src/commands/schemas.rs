@@ -25,8 +25,8 @@ use serde_json::Value;
 
 use super::trust::{TrustImport, change, revoke, show, sign};
 use super::{
-    approvals, audit, build, carry, configure, console, diff, errors, explain, handbook, inspect, key, license, manuals,
-    models, plan, provenance, replaced_data, restore, stage, upgrade, verify, version,
+    approvals, audit, build, carry, configure, console, diff, errors, explain, handbook, inspect, key, license,
+    manuals, models, plan, provenance, replaced_data, restore, stage, upgrade, verify, version,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};

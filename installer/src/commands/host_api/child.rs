@@ -113,24 +113,24 @@ pub(super) fn ask_with<T: DeserializeOwned>(
 pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.args(["--json", "node", "change"]).args(&question.arguments);
-    answer(command, question.input.clone(), question.origin.clone(), limit)
+    answer(command, &question.input, question.origin.clone(), limit)
 }
 
 /// Runs `landfall --json` with these arguments, all of them the host's own, and a time limit, and reads its answer.
 pub(super) fn run<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.arg("--json").args(arguments);
-    answer(command, Zeroizing::default(), None, limit)
+    answer(command, &[], None, limit)
 }
 
 fn answer<T: DeserializeOwned>(
     mut command: Command,
-    input: Zeroizing<Vec<u8>>,
+    input: &[u8],
     origin: Option<Origin>,
     limit: Duration,
 ) -> Result<T, Refusal> {
     let failed = |what: String| refusal(503, codes::CHANGE_QUESTION, what);
-    let input = input_file(&input).map_err(|error| failed(format!("its input cannot be kept: {error}")))?;
+    let input = input_file(input).map_err(|error| failed(format!("its input cannot be kept: {error}")))?;
     let mut child = command
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
