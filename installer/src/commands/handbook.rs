@@ -83,8 +83,8 @@ pub(crate) fn run(arguments: &HandbookArguments, printer: Printer) -> Result<(),
         }
         (Some(name), None) => {
             let page = find(name)?;
-            let printed = PrintedPage { page: page.name, title: page.title, text: page.markdown() };
-            printer.report(&printed, |page| page.text.to_owned())
+            let shown = PrintedPage { page: page.name, title: page.title, text: page.markdown() };
+            printer.report(&shown, |page| page.text.to_owned())
         }
         (None, None) => {
             printer.report(&contents(), text)?;

@@ -109,22 +109,22 @@ fn closest(left: u8, above: u8, corner: u8) -> u8 {
 pub fn write(width: u32, height: u32, palette: &[Color], places: &[u8]) -> Result<Vec<u8>> {
     let mut picture = SIGNATURE.to_vec();
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, WITH_PALETTE, 0, 0, 0]].concat();
-    push(&mut picture, b"IHDR", &header)?;
-    push(&mut picture, b"PLTE", &palette.concat())?;
+    push(&mut picture, *b"IHDR", &header)?;
+    push(&mut picture, *b"PLTE", &palette.concat())?;
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     for row in places.chunks(usize::try_from(width)?) {
         encoder.write_all(&[0])?;
         encoder.write_all(row)?;
     }
-    push(&mut picture, b"IDAT", &encoder.finish()?)?;
-    push(&mut picture, b"IEND", &[])?;
+    push(&mut picture, *b"IDAT", &encoder.finish()?)?;
+    push(&mut picture, *b"IEND", &[])?;
     Ok(picture)
 }
 
 /// Appends a chunk.
-fn push(picture: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) -> Result<()> {
+fn push(picture: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Result<()> {
     let mut sum = Crc::new();
-    sum.update(kind);
+    sum.update(&kind);
     sum.update(data);
     picture.extend(u32::try_from(data.len())?.to_be_bytes());
     picture.extend(kind);
@@ -156,10 +156,10 @@ mod tests {
         let palette = write(2, 1, &[[1, 2, 3], [4, 5, 6]], &[1, 0]).unwrap();
         assert!(has_palette(&palette) && Picture::read(&palette).is_err());
         let mut plain = SIGNATURE.to_vec();
-        push(&mut plain, b"IHDR", &[0, 0, 0, 2, 0, 0, 0, 1, 8, PLAIN, 0, 0, 0]).unwrap();
+        push(&mut plain, *b"IHDR", &[0, 0, 0, 2, 0, 0, 0, 1, 8, PLAIN, 0, 0, 0]).unwrap();
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&[1, 1, 2, 3, 3, 3, 3]).unwrap();
-        push(&mut plain, b"IDAT", &encoder.finish().unwrap()).unwrap();
+        push(&mut plain, *b"IDAT", &encoder.finish().unwrap()).unwrap();
         let read = Picture::read(&plain).unwrap();
         assert_eq!((read.width, read.height, read.pixels), (2, 1, vec![[1, 2, 3], [4, 5, 6]]));
         for damaged in [&plain[..20], &plain[8..], b""] {
