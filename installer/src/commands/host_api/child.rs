@@ -241,7 +241,7 @@ mod tests {
         command.args(["-c", script, "program", "/media/a b; reboot"]);
         let [request, by, correlation] = ["00000001", "bob", "0123abcd"].map(str::to_owned);
         let origin = Origin::of(&Requester { request, by, correlation, first: Some("ada; reboot".to_owned()) });
-        answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), Some(origin), limit)
+        answer(command, INPUT.as_bytes(), Some(origin), limit)
     }
 
     const INPUT: &str = r#"{"replicas":3}"#;
