@@ -34,7 +34,8 @@ fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one(
     assert_eq!((site.certificate_days, site.operation), (Some(364), None));
 
     let mut document = sample("status");
-    document["operation"]["running"] = serde_json::json!({ "started": "2026-11-20T07:59:00Z" });
+    document["operation"]["running"] =
+        serde_json::json!({ "operation": "upgrade", "pid": 7, "started": "2026-11-20T07:59:00Z" });
     document["components"][0]["ready"] = 2.into();
     document["certificates"]["soonestEnd"] = "2026-11-20T07:00:00Z".into();
     let site = TrendReading::of(&serde_json::from_value(document).unwrap(), now);

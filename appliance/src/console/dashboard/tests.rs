@@ -102,7 +102,8 @@ async fn the_files_for_prometheus_and_grafana_are_downloaded_and_name_what_there
     let wanted = text.split(ends_name).filter(|word| word.starts_with("landfall_"));
     let wanted: BTreeSet<&str> = wanted.collect();
     assert!(wanted.len() > 15, "{wanted:?}");
-    site.host.status.lock().unwrap()["operation"]["running"] = serde_json::json!({ "started": "2026-11-20T07:59:00Z" });
+    site.host.status.lock().unwrap()["operation"]["running"] =
+        serde_json::json!({ "operation": "upgrade", "pid": 7, "started": "2026-11-20T07:59:00Z" });
     {
         let mut progress = site.host.progress.lock().unwrap();
         let step = landfall_peer::Event::StepStarted { index: 2, count: 9, title: String::new(), remaining: None };

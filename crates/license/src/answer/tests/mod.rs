@@ -136,8 +136,8 @@ fn malformed_questions_are_refused() {
     insta::assert_snapshot!(
         [refused("entitlement", ""), refused("feature", "a\nb"), refused("component", "a")].join("\n"),
         @r"
-    the question about the license names ``, which is no name of anything that is granted
-    the question about the license names `a\nb`, which is no name of anything that is granted
+    the question about the license names ``, which is not the name of anything that is granted
+    the question about the license names `a\nb`, which is not the name of anything that is granted
     the question about the license is about neither an entitlement nor a feature
     "
     );
