@@ -65,7 +65,8 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_pages_are_refused() {
-        let visitor = Site::begin().await.visitor();
+        let site = Site::begin().await;
+        let visitor = site.visitor();
         for name in
             ["nothing.html", "index", "..", "../console.db", "%2e%2e/console.db", "adr", "INDEX.html", "/index.html"]
         {

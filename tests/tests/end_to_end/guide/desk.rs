@@ -17,9 +17,6 @@ use super::proxy::Proxy;
 use super::walk::{Step, steps};
 use crate::end_to_end::fixture;
 
-/// Title of the page.
-const CHAPTER: &str = "From an empty folder";
-
 /// Name of the folder that is initially empty, and of the folder for `PATH` next to it.
 const WORK: &str = "work";
 const PROGRAMS: &str = "programs";
@@ -115,8 +112,7 @@ impl Desk {
         let templates = folder.join("charts/hello/templates");
         std::fs::create_dir_all(&templates)?;
         std::fs::write(templates.join("hooks.yaml"), HOOKS)?;
-        let handbook = std::fs::read_to_string(workspace::root().join("docs/start/bundle.md"))?;
-        let steps = steps(&handbook, CHAPTER)?;
+        let steps = steps(&std::fs::read_to_string(workspace::root().join("docs/start/bundle.md"))?)?;
         ensure!(steps.iter().filter(|step| matches!(step, Step::Run(_))).count() >= 10, "{steps:?}");
         let mut for_the_site = Vec::new();
         for step in &steps {

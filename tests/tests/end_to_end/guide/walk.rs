@@ -1,4 +1,4 @@
-//! Follows a chapter of the handbook like a reader: writes its files, edits them as described, and runs its commands.
+//! Follows a page of the handbook like a reader: writes its files, edits them as described, and runs its commands.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
@@ -24,11 +24,9 @@ pub enum Step {
     AtSite(String),
 }
 
-/// Returns the steps of a chapter.
-pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
-    let (_, text) = handbook.split_once(&format!("\n## {chapter}\n")).context("no such chapter")?;
-    let text = text.split("\n## ").next().unwrap_or_default();
-    let (mut steps, mut lines, mut said) = (Vec::new(), text.lines(), String::new());
+/// Returns the steps of a page.
+pub fn steps(page: &str) -> Result<Vec<Step>> {
+    let (mut steps, mut lines, mut said) = (Vec::new(), page.lines(), String::new());
     while let Some(line) = lines.next() {
         let Some(language) = line.strip_prefix("```") else {
             if !line.is_empty() {
@@ -110,7 +108,7 @@ impl Step {
 }
 
 #[test]
-fn chapter_is_parsed_into_steps() -> Result<()> {
+fn page_is_parsed_into_steps() -> Result<()> {
     let text = "# A\n\n## One\n\nWrite this. `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\n- Replace `x` with `y` in \
         `a/b.yaml`.\n\nMore. Add below `y: 1` in `a/b.yaml`:\n\n```yaml\nz: 2\n```\n\n\
         Add to the end of `a/b.yaml`:\n\n```yaml\nend: 3\n```\n\n```console\nvendor$ ls a\nsite# rm b\n```\n\n## Two\n";
@@ -123,8 +121,8 @@ fn chapter_is_parsed_into_steps() -> Result<()> {
         Step::Run("ls a".to_owned()),
         Step::AtSite("rm b".to_owned()),
     ];
-    assert_eq!(steps(text, "One")?, expected);
-    let error = steps("# A\n\n## One\n\nSomething:\n\n```yaml\nx: 1\n```\n", "One").unwrap_err();
+    assert_eq!(steps(text)?, expected);
+    let error = steps("# A\n\n## One\n\nSomething:\n\n```yaml\nx: 1\n```\n").unwrap_err();
     assert_eq!(error.to_string(), "the guide does not say what this block is for: Something:\nx: 1\n");
     Ok(())
 }
