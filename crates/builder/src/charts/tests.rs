@@ -28,8 +28,8 @@ const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit;
     upgrade=no; case \"$*\" in *--is-upgrade*) upgrade=yes;; esac\n\
     for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  case $upgrade$file in \
     notemplates/upgrade-*) continue;; yestemplates/current-*) echo 'PASSWORDS ERROR: no a.b' >&2; exit 1;; esac\n  \
-    printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$(printf %07d $$)/; s/SERVED/$served/; \
-    s/MEASURED/$measured/\" \"$file\"\ndone\n";
+    printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$(printf %07d $$)/; \
+    s/SERVED/$served/; s/MEASURED/$measured/\" \"$file\"\ndone\n";
 
 const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: \
     {name: owns.own.example}\nspec:\n  group: own.example\n  names: \
