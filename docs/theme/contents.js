@@ -32,11 +32,19 @@
             prompt.dataset.prompt = prompt.textContent;
             prompt.textContent = '';
         });
-        // Wide blocks and tables scroll, so the keyboard must reach them.
+        // Blocks and tables that are wider than the page scroll, so the keyboard must reach them. A page may be resized.
+        const widths = new ResizeObserver(function(entries) {
+            entries.forEach(function(entry) {
+                const block = entry.target;
+                if (block.scrollWidth > block.clientWidth) {
+                    block.tabIndex = 0;
+                } else {
+                    block.removeAttribute('tabindex');
+                }
+            });
+        });
         document.querySelectorAll('pre > code, .table-wrapper').forEach(function(block) {
-            if (block.scrollWidth > block.clientWidth) {
-                block.tabIndex = 0;
-            }
+            widths.observe(block);
         });
         if (document.documentElement.dataset.print === 'true') {
             window.addEventListener('load', function() {

@@ -52,6 +52,6 @@ mod tests {
         assert_eq!(seed_of(None).unwrap(), USUAL);
         assert_eq!(seed_of(Some("7")).unwrap(), 7);
         assert_eq!(seed_of(Some("seven")).unwrap_err().to_string(), "LANDFALL_SEED=seven is not a number");
-        assert_eq!(seed_of(Some("")).unwrap_err().to_string(), "LANDFALL_SEED= is no number");
+        assert_eq!(seed_of(Some("")).unwrap_err().to_string(), "LANDFALL_SEED= is not a number");
     }
 }

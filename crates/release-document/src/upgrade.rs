@@ -147,7 +147,7 @@ mod tests {
             (json!([{ "from": "a b" }]), 0, UpgradeField::From, "`a b`, which is not a version"),
             (json!([{ "from": "1" }, { "from": "3.0.0" }]), 1, UpgradeField::From, "the release itself"),
             (json!([{ "from": "1" }, { "from": "1" }]), 1, UpgradeField::From, "the version `1` twice"),
-            (json!([{ "from": "1", "through": "2" }]), 0, UpgradeField::Through, "no `from` of the list"),
+            (json!([{ "from": "1", "through": "2" }]), 0, UpgradeField::Through, "not a `from` of the list"),
             (json!([{ "from": "1", "through": "3.0.0" }]), 0, UpgradeField::Through, "`3.0.0`, which is not a `from`"),
             (json!([{ "from": "1", "through": "1" }]), 0, UpgradeField::Through, "in a cycle"),
             (
