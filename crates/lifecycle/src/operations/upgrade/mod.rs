@@ -1,36 +1,32 @@
 //! Upgrade and rollback: another release replaces the installed one. All changes and all reasons against them are
 //! reported before the first change. Any failure before the commit is undone automatically.
 
+mod prepared;
 mod request;
 mod result;
 mod seen;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
-use landfall_documents::backups::BackupSummary;
 use landfall_documents::operation::Operation;
-use landfall_documents::warning::AcceptedWarning;
 use landfall_host::facts::Facts;
 use landfall_media::stage::check_held;
 use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
 use serde_json::Value;
 
+use self::prepared::Target;
 use self::seen::CurrentState;
+pub use prepared::PreparedUpgrade;
 pub use request::UpgradeRequest;
 pub use result::UpgradeOutcome;
 
 use landfall_cluster::Edits;
-use landfall_engine::journal::JournalFile;
-use landfall_engine::plan::Plan;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::change::ChangeOutcome;
 use super::changed_data::{DataChoice, PlannedData};
-use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
 use super::history::History;
 use super::planned::sizes;
@@ -39,75 +35,22 @@ use super::trust::Trust;
 use crate::backups::refuse_lacking;
 use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::findings::{self, Finding, Severity};
-use crate::license::{LicensedHost, Licensing};
+use crate::license::LicensedHost;
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::SettingChange;
 use crate::plan::host_ports::HostPorts;
-use crate::plan::models::FittedModels;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
-    ComponentChange, DocumentsOfBoth, EarlierRelease, Experience, NodeChange, Outlook, UpgradeInputs, UpgradePlan,
-    plan_upgrade, set_edits,
+    DocumentsOfBoth, EarlierRelease, Experience, Outlook, UpgradeInputs, plan_upgrade, set_edits,
 };
 use crate::preflight::{self, EarlierSite, Subject};
 use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
-use crate::steps::action::{Action, LastActions};
-use crate::steps::stage::{check_media, find_media};
-
-/// An upgrade or a rollback that is possible. Nothing is changed yet.
-pub struct PreparedUpgrade<'a> {
-    pub(super) operations: &'a Operations,
-    /// Pins of the last committed operation.
-    pub(super) pins: Pins,
-    /// Releases that the site keeps, the installed one first.
-    kept: Vec<KeptRelease>,
-    target: Target,
-    planned: UpgradePlan,
-    /// Stopping components, the fate of their data, and the point of no return.
-    outlook: Outlook,
-    /// Values of the installed release that change in the target release.
-    values: Vec<SettingChange>,
-    /// Peak demand on each filesystem.
-    peaks: Vec<FilesystemPeak>,
-    /// Changed fields that other managers have edited, and the fate of those edits.
-    edits: Vec<ObjectEdit>,
-    policy: Edits,
-    /// Token that names the operation in the folder of volumes; it differs in each plan.
-    pub(super) token: String,
-    /// The backup that provides data, if any.
-    backup: Option<BackupSummary>,
-    /// The applicable license of an upgrade; a rollback needs none.
-    licensing: Option<Licensing>,
-    /// Warnings of preflight, which do not block.
-    warnings: Vec<String>,
-    /// Accepted warnings of the operation that brought the target release.
-    accepted: Vec<AcceptedWarning>,
-    /// Figures of the target release's models, fitted to the host in its current state.
-    fitted: FittedModels,
-    /// Values of the target release's secrets.
-    secrets: GivenSecrets,
-}
-
-/// The target release.
-struct Target {
-    release: TrustedRelease,
-    trust: Trust,
-    /// Path of its bundle.
-    media_path: PathBuf,
-    /// Blobs that the site lacks.
-    missing: Vec<BlobEntry>,
-}
-
-impl Target {
-    /// Returns the bytes to copy from the media.
-    fn missing_bytes(&self) -> u64 {
-        self.missing.iter().map(|blob| blob.size).sum()
-    }
-}
+use crate::steps::action::LastActions;
+use crate::steps::stage::find_media;
 
 impl Operations {
     /// Determines whether and how the bundle's release can replace the installed one, under the license in this file or
@@ -130,9 +73,9 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let wish = SecretInput { brought: secrets, are_read: false };
+        let input = SecretInput { brought: secrets, are_read: false };
         let made = history.last_actions()?;
-        let given = self.secrets_of(&target, &pins, &made, wish)?;
+        let given = self.secrets_of(&target, &pins, &made, input)?;
         let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
         let unready = seen.unready();
         let (kind, past, found) = ((Operation::Upgrade, policy), (&history, &made), (data, given, seen));
@@ -364,139 +307,6 @@ pub(super) fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<
         UpgradeRoute::NotAllowed => None,
     };
     Err(OperationError::NoUpgradePath { bundle: release.name(), installed, through })
-}
-
-impl PreparedUpgrade<'_> {
-    /// Returns the warnings, which do not block.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    /// Returns the steps.
-    pub fn plan(&self) -> &Plan<Action> {
-        &self.planned.plan
-    }
-
-    /// Returns the change of the node, if any.
-    pub fn node(&self) -> Option<&NodeChange> {
-        self.planned.node.as_ref()
-    }
-
-    /// Returns the changes by component.
-    pub fn components(&self) -> &[ComponentChange] {
-        &self.planned.components
-    }
-
-    /// Returns name and version of the installed release.
-    pub fn from(&self) -> String {
-        format!("{} {}", self.pins.release, self.pins.version)
-    }
-
-    /// Returns name and version of the target release.
-    pub fn to(&self) -> String {
-        self.target.release.name()
-    }
-
-    /// Returns its vendor's release notes.
-    pub fn notes(&self) -> Option<&str> {
-        self.target.release.notes()
-    }
-
-    /// Returns the bytes to copy from the media.
-    pub fn missing_bytes(&self) -> u64 {
-        self.target.missing_bytes()
-    }
-
-    /// Returns the stopping components, the fate of their data, and the point of no return.
-    pub fn outlook(&self) -> &Outlook {
-        &self.outlook
-    }
-
-    /// Returns values of the installed release whose result changes: to another default, or to none.
-    pub fn values(&self) -> &[SettingChange] {
-        &self.values
-    }
-
-    /// Returns the peak demand on each filesystem, in addition to existing data.
-    pub fn peaks(&self) -> &[FilesystemPeak] {
-        &self.peaks
-    }
-
-    /// Returns the changed fields that were edited, and whether each edit stays.
-    pub fn edits(&self) -> &[ObjectEdit] {
-        &self.edits
-    }
-
-    /// Returns the backup that replaces data, if any. Later writes are lost.
-    pub fn backup(&self) -> Option<&BackupSummary> {
-        self.backup.as_ref()
-    }
-
-    /// Runs the change, if `confirmation` is the name of the site whose data is replaced.
-    pub fn run_confirmed(self, confirmation: &str) -> Result<UpgradeOutcome> {
-        self.operations.confirm(confirmation)?;
-        self.execute()
-    }
-
-    /// Runs the change. Fails if data would be lost, or if edits would be lost and the policy does not overwrite them.
-    pub fn run(self) -> Result<UpgradeOutcome> {
-        if self.backup.is_some() {
-            self.operations.confirm("")?;
-        }
-        self.execute()
-    }
-
-    /// Returns the ID of the target release's bundle.
-    pub(super) fn bundle(&self) -> Sha256 {
-        self.target.release.verified.id()
-    }
-
-    fn execute(self) -> Result<UpgradeOutcome> {
-        let operations = self.operations;
-        let file = self.begin_with_media()?;
-        match operations.end_change(&file)? {
-            ChangeOutcome::Upgrade(upgraded) | ChangeOutcome::Rollback(upgraded) => Ok(upgraded),
-            other => Err(other.into_unexpected_error()),
-        }
-    }
-
-    /// Writes the journal, after a check that the media are complete. Fails if edits would be lost, unless the policy
-    /// overwrites them.
-    pub(super) fn begin_with_media(self) -> Result<JournalFile> {
-        refuse_edits(&self.edits, self.policy)?;
-        if self.target.missing_bytes() > 0 {
-            // A missing part is reported before anything is written.
-            let payload = self.target.release.payload();
-            let Operations { paths, io, .. } = self.operations;
-            check_media(paths, &self.target.media_path, &payload, io.media.clone())?;
-        }
-        self.begin()
-    }
-
-    fn begin(self) -> Result<JournalFile> {
-        let Self { operations, pins, kept, target, planned, licensing, accepted, fitted, secrets, .. } = self;
-        let Target { release, trust, media_path, .. } = target;
-        if let Some(revocation) = release.verified.revocation() {
-            Marks::learn(&operations.paths, revocation)?;
-        }
-        if let Some(licensing) = licensing {
-            licensing.store(&operations.paths)?;
-        }
-        let identity = release.verified.identity();
-        let (bundle, trust): (Sha256, _) = (release.verified.id(), trust.pin(&release.verified));
-        operations.begin_change(&planned.plan, &release, &pins, &secrets.new, |change| Pins {
-            bundle,
-            release: identity.name,
-            version: identity.version,
-            counter: identity.counter,
-            trust,
-            media_path,
-            kept,
-            accepted,
-            fitted: fitted.values,
-            ..change
-        })
-    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,15 @@ mod two_programs;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
+use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{
     KeyKind, REVOCATION_FILE_NAME, Revocation, RevokedRelease, Root, RootContents, SigningKey, UnsignedRoot,
 };
 use landfall_engine::engine::End;
-use landfall_engine::plan::{PlannedStep, StepId, Undo};
+use landfall_engine::journal::JournalFile;
+use landfall_engine::plan::{Plan, PlannedStep, StepId, Undo};
 use landfall_error_codes::{Code, CodedError, codes};
 use landfall_media::durable;
 use serde_json::json;
@@ -24,7 +27,10 @@ use super::*;
 use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
 use crate::operations::status::sample;
 use crate::pins::PinnedTrust;
+use crate::plan::models::FittedModels;
+use crate::plan::upgrade::UpgradePlan;
 use crate::site::UndoScope;
+use crate::steps::action::Action;
 use crate::steps::stage_release::StageRelease;
 
 /// A vendor's root documents. Each names another key for releases and revocations; the other roles keep their key.
