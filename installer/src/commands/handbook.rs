@@ -5,7 +5,7 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_handbook::{FILES, PAGES, Page};
-use landfall_media::durable;
+use landfall_media::durable::{self, Batch};
 use landfall_suggestion::did_you_mean;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -76,7 +76,10 @@ impl Document for WrittenHandbook {
 pub(crate) fn run(arguments: &HandbookArguments, printer: Printer) -> Result<(), Failure> {
     match (&arguments.page, &arguments.output) {
         (_, Some(folder)) => {
-            write(folder)?;
+            durable::create_folder(folder)?;
+            let batch = Batch::begin(folder)?;
+            write(&batch, folder)?;
+            batch.commit()?;
             let first = folder.join("index.html").display().to_string();
             let written = WrittenHandbook { first, files: FILES.len() };
             printer.report(&written, |written| format!("open {} in a browser", written.first))
@@ -94,13 +97,10 @@ pub(crate) fn run(arguments: &HandbookArguments, printer: Printer) -> Result<(),
     }
 }
 
-/// Writes all files of the handbook into a folder; they are synced to disk on return.
-pub(super) fn write(folder: &Path) -> Result<(), Failure> {
-    durable::create_folder(folder)?;
+/// Writes all files of the handbook into a folder; they are on the disk after the batch's commit.
+pub(super) fn write(batch: &Batch, folder: &Path) -> Result<(), Failure> {
     for file in FILES {
-        let path = folder.join(file.path);
-        path.parent().map_or(Ok(()), durable::create_folder)?;
-        durable::write_file(&path, file.bytes(), 0o644)?;
+        batch.write_file(&folder.join(file.path), file.bytes(), 0o644)?;
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ mod tests {
     fn book_is_written_whole() {
         let folder = tempfile::tempdir().unwrap();
         let book = folder.path().join("book");
-        write(&book).unwrap();
+        write(&Batch::begin(folder.path()).unwrap(), &book).unwrap();
         for file in FILES {
             assert_eq!(fs_err::read(book.join(file.path)).unwrap(), file.bytes(), "{}", file.path);
         }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use clap_complete::Shell;
-use landfall_media::durable;
+use landfall_media::durable::Batch;
 
 use super::{completions, handbook, manuals};
 use crate::failure::Failure;
@@ -19,14 +19,14 @@ const COMPLETIONS: [(Shell, &str); 3] = [
     (Shell::Fish, "fish/vendor_completions.d/landfall.fish"),
 ];
 
-/// Writes all files into a folder.
+/// Writes all files into a folder that exists; they are on the disk on return.
 pub(super) fn write(folder: &Path) -> Result<(), Failure> {
+    let batch = Batch::begin(folder)?;
     for (name, bytes) in all()? {
-        let path = folder.join(name);
-        path.parent().map_or(Ok(()), durable::create_folder)?;
-        durable::write_file(&path, &bytes, 0o644)?;
+        batch.write_file(&folder.join(name), &bytes, 0o644)?;
     }
-    handbook::write(&folder.join(HANDBOOK))
+    handbook::write(&batch, &folder.join(HANDBOOK))?;
+    Ok(batch.commit()?)
 }
 
 /// All files outside the handbook, by path.

@@ -1,4 +1,4 @@
-//! Manual pages, completions and handbooks on the host, written by the release's own `landfall`. They are in
+//! Manual pages, completions and the handbook on the host, written by the release's own `landfall`. They are in
 //! `/usr/local/share`, which programs search and packages do not use.
 //!
 //! A record names every file of Landfall, and is on the disk before the first file. An existing file that differs and
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
-use landfall_media::durable;
+use landfall_media::durable::{self, Batch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -130,12 +130,15 @@ impl HelpFiles {
         let (earlier, wanted) = (HelpRecord::read(site)?, files_below(&folder)?);
         let mut placed = HelpRecord { bundle: String::new(), ..earlier }.with(&wanted, share)?;
         placed.write(site)?;
+        durable::create_folder(share)?;
+        let batch = Batch::begin(share)?;
         for file in &placed.files {
             match wanted.get(file) {
-                Some(bytes) => files::write(&[OwnFile::new(share.join(file), bytes.clone(), 0o644)])?,
+                Some(bytes) => batch.write_file(&share.join(file), bytes, 0o644)?,
                 None => durable::remove_file(&share.join(file))?,
             }
         }
+        batch.commit()?;
         for folder in own_folders(placed.files.iter().filter(|file| !wanted.contains_key(*file))) {
             files::remove_folder_if_empty(&share.join(folder))?;
         }
