@@ -80,6 +80,9 @@ pub const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("chromium-driv
 /// Packages of [`BROWSER`] that Ubuntu has only in another form.
 pub const BROWSER_OF_DEBIAN: &[&str] = &["chromium", "chromium-driver"];
 
+/// Reduces colors of the handbook's screenshots; only reports of the part "pages" need it.
+pub const PICTURES: &[&str] = &["pngquant"];
+
 /// Returns the packages of all this work, without those that other software may replace ([`PYTHON`] and [`BROWSER`]).
 pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
     works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()

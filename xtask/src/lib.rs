@@ -31,7 +31,6 @@ pub mod npm;
 pub mod outcome;
 #[path = "../../crates/builder/src/fetch/tests/package_server.rs"]
 pub mod package_server;
-pub mod pictures;
 pub mod printer;
 pub mod proofs;
 pub mod published;

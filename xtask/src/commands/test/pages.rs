@@ -1,12 +1,14 @@
-//! The part "pages": the console in a browser. With `--report`, its screenshots become those of the handbook's pages on the console.
-#![expect(clippy::disallowed_methods, reason = "pictures of the documents, which a later report replaces")]
+//! The part "pages": the console in a browser. With `--report`, its screenshots become those of the handbook's pages
+//! on the console.
+
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use landfall_launcher::packages;
 
 use crate::bench::console::MEASUREMENT;
 use crate::workspace::{self, cargo};
-use crate::{images, npm, pictures, python_tools, setup};
+use crate::{images, npm, python_tools, setup};
 
 /// Name of the part.
 pub(super) const NAME: &str = "pages";
@@ -62,15 +64,20 @@ pub(super) fn ensure_browser() -> Result<()> {
     npm::axe().map(drop)
 }
 
+/// Maximum number of colors of a kept screenshot: its file, which every program carries, is half as large with a
+/// palette.
+const COLORS: &str = "256";
+
 /// Copies the screenshots of the latest run into the documents, with fewer colors.
 pub(super) fn keep_pictures() -> Result<()> {
+    setup::ensure_packages(packages::PICTURES)?;
     let (from, to) = (workspace::target_folder().join("pages"), workspace::root().join("docs/console"));
     std::fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     for name in PICTURES {
         let file = format!("{name}.png");
-        let picture = std::fs::read(from.join(&file)).with_context(|| format!("there is no picture {file}"))?;
-        let picture = pictures::reduce(&picture).with_context(|| format!("cannot reduce the picture {file}"))?;
-        std::fs::write(to.join(&file), picture).with_context(|| format!("cannot keep the picture {file}"))?;
+        let mut reduce = Command::new("pngquant");
+        reduce.args(["--force", "--strip", "--output"]).arg(to.join(&file)).arg(COLORS).arg(from.join(&file));
+        workspace::run(&mut reduce)?;
     }
     Ok(())
 }
@@ -78,6 +85,9 @@ pub(super) fn keep_pictures() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Place and value of the color type in a PNG with a palette (PNG specification, 11.2.1).
+    const PALETTE: (usize, u8) = (25, 3);
 
     #[test]
     fn documented_pictures_match_kept_ones() {
@@ -93,7 +103,8 @@ mod tests {
         assert_eq!(shown, kept);
         for name in kept {
             let path = workspace::root().join("docs/console").join(name).with_extension("png");
-            assert!(path.is_file(), "{} is missing", path.display());
+            let picture = std::fs::read(&path).unwrap();
+            assert_eq!(picture[PALETTE.0], PALETTE.1, "{} has too many colors", path.display());
         }
     }
 }
