@@ -41,23 +41,11 @@ impl Manual {
         }
         let folder = tempfile::tempdir().context("cannot make a folder for the handbook")?;
         tool::output(alone(&landfall.path).args(["handbook", "--output"]).arg(folder.path()))?;
-        insert_all(folder.path(), "handbook", &mut files)?;
+        for (name, path) in files_below(folder.path(), "handbook")? {
+            files.insert(name, read(&path)?);
+        }
         Ok(Self(files))
     }
-}
-
-/// Inserts all files below a folder, under this name.
-fn insert_all(folder: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
-    for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
-        let entry = entry?;
-        let name = format!("{name}/{}", entry.file_name().display());
-        if entry.file_type()?.is_dir() {
-            insert_all(&entry.path(), &name, files)?;
-        } else {
-            files.insert(name, read(&entry.path())?);
-        }
-    }
-    Ok(())
 }
 
 /// Files and folders of the tree that vendors read and copy: the handbook with its figures, and the starting points of
@@ -85,25 +73,24 @@ pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64
         put(name.clone(), bytes.clone());
     }
     for name in READING {
-        for (name, path) in below(name)? {
+        for (name, path) in files_below(&workspace::root().join(name), name)? {
             put(name, read(&path)?);
         }
     }
     pack(&entries, &format!("landfall-{version}"), time)
 }
 
-/// Returns the file of this name in the tree or, for a folder, all of its files that are not hidden.
-fn below(name: &str) -> Result<Vec<(String, PathBuf)>> {
-    let path = workspace::root().join(name);
+/// Returns a file under this name or, for a folder, all of its files that are not hidden, under names below it.
+fn files_below(path: &Path, name: &str) -> Result<Vec<(String, PathBuf)>> {
     if !path.is_dir() {
-        return Ok(vec![(name.to_owned(), path)]);
+        return Ok(vec![(name.to_owned(), path.to_owned())]);
     }
     let mut files = Vec::new();
     for entry in path.read_dir().with_context(|| format!("cannot read {}", path.display()))? {
         let entry = entry?.file_name();
         let entry = entry.to_str().with_context(|| format!("a name in {} is no text", path.display()))?;
         if !entry.starts_with('.') {
-            files.extend(below(&format!("{name}/{entry}"))?);
+            files.extend(files_below(&path.join(entry), &format!("{name}/{entry}"))?);
         }
     }
     Ok(files)
