@@ -20,7 +20,7 @@ pub(crate) enum NodeCommand {
     /// Answer a question of the host API about a change, or begin one; run by that API.
     #[command(hide = true, subcommand)]
     Change(ChangeCommand),
-    /// Write manual pages, completions and handbooks, in the layout of `/usr/local/share`; run by an install.
+    /// Write manual pages, completions and the handbook, in the layout of `/usr/local/share`; run by an install.
     #[command(hide = true)]
     WriteHelp {
         /// Folder that receives the files.

@@ -118,7 +118,7 @@ pub enum Action {
     LicenseKey(LicenseKey),
     /// Starts the host API for the console.
     HostApi(HostApi),
-    /// Places manual pages, completions and handbooks on the host.
+    /// Places manual pages, completions and the handbook on the host.
     HelpFiles(HelpFiles),
     /// Offers an artifact's files as a read-only volume.
     Mount(Mount),

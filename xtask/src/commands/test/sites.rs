@@ -66,7 +66,7 @@ const NODE: [&str; 2] = ["node_upgrade::", "backups::"];
 /// Tests with a separate part each, because they are long or need much disk space.
 const LONG: [&str; 5] = [LARGE, BUSY_LOG, CUTS, FAULTS, DRILLS];
 
-/// The remaining tests: install and uninstall, changes of settings, a few faults, and the handbook's first chapter.
+/// The remaining tests: install and uninstall, changes of settings, a few faults, and the handbook's guide.
 pub(super) fn site() -> Result<()> {
     let parts: [&[&str]; 7] = [&LONG, &RECOVERY, &ADMINISTRATION, &LICENSED, &UPGRADES, &BROWSER, &NODE];
     sites(&parts.concat().into_iter().flat_map(|name| ["--skip", name]).collect::<Vec<_>>())

@@ -75,8 +75,8 @@ fn host_parts(report: &StatusReport) -> Vec<Problem> {
         (
             "etcd",
             etcd,
-            "Find out what writes so much: `landfall events` and `landfall kubectl get events --all-namespaces`. If etcd \
-             is full, free its space as \"A full etcd\" in the handbook says.",
+            "Find out what writes so much: `landfall events` and `landfall kubectl get events --all-namespaces`. If \
+             etcd is full, free its space: `landfall handbook field/runbooks/full-etcd`.",
         ),
     ];
     parts.into_iter().filter_map(|(name, part, next)| lacking(name, part, next)).collect()

@@ -141,7 +141,7 @@ pub(super) fn host_api() -> PlannedStep<Action> {
 
 /// Plans the help files on the host, which the release's `landfall` writes.
 pub(super) fn help_files() -> PlannedStep<Action> {
-    step("help-files", "place manual pages and handbooks", 0, Action::HelpFiles(HelpFiles {}))
+    step("help-files", "place manual pages and the handbook", 0, Action::HelpFiles(HelpFiles {}))
 }
 
 impl Planner<'_> {

@@ -132,7 +132,7 @@ pub fn fit_models(
             fitted.findings.extend(unclear);
             continue;
         }
-        match taken.choose(&report, model, wish(values, configuration)) {
+        match taken.choose(&report, model, requested_figures(values, configuration)) {
             Ok(choice) => fitted.add(&model.name, values, &choice, configuration),
             Err(refusal) => {
                 let found = format!("{}: {}", model.name, refusal.text);
@@ -150,7 +150,7 @@ fn set(values: &[(&SiteValue, Figure)], wanted: Figure, configuration: &SiteConf
 }
 
 /// Returns the site's settings for a model.
-fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> RequestedFigures {
+fn requested_figures(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> RequestedFigures {
     let set = |wanted: Figure| set(values, wanted, configuration);
     RequestedFigures {
         tensor_parallel: set(Figure::TensorParallel),
