@@ -2,7 +2,7 @@
 //! mode.
 //!
 //! The form is ustar with fixed owner, time and type. Only sizes above 8 GiB - 1 use GNU's base-256 encoding, which GNU
-//! tar, bsdtar, Python and Go read. There is no other extension, so nothing can be expressed in two ways.
+//! tar, bsdtar, Python and Go read. It has no other extension, so nothing can be expressed in two ways.
 
 use std::ops::Range;
 

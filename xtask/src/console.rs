@@ -113,8 +113,8 @@ impl Program<'_> {
     }
 
     /// Sends a request, and waits until the host has finished it. Returns its outcome.
-    pub fn outcome(&self, path: &str, wish: &Value) -> Result<Value> {
-        let (code, request) = self.post(path, wish)?;
+    pub fn outcome(&self, path: &str, body: &Value) -> Result<Value> {
+        let (code, request) = self.post(path, body)?;
         ensure!(code == 202, "{path} is answered with {code}: {request:#}");
         let id = request["request"].as_str().context("a request has no id")?.to_owned();
         wait_until(&format!("the answer to {path}"), REQUEST_LIMIT, || {

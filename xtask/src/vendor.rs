@@ -29,7 +29,7 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// Builds `landfall` and the real parts, serves them, and creates a development key in the folder unless there is
+    /// Builds `landfall` and the real parts, serves them, and creates a development key in the folder unless it has
     /// one. The content store is shared by all vendors on this machine, so a rebuild pulls nothing.
     pub fn open(folder: &Path) -> Result<Self> {
         Self::with_store(folder, &cache_root()?.join(VENDOR_STORE))

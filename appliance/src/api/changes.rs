@@ -79,8 +79,8 @@ async fn ask_host(
     }
     let planned = if let Intent::Plan(change) = &intent { Some(change.clone()) } else { None };
     let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let wish = intent.request(Requester { request, by, correlation, first });
-    let asked = match context.site.hand_over(&wish).await {
+    let change = intent.request(Requester { request, by, correlation, first });
+    let asked = match context.site.hand_over(&change).await {
         Ok(asked) => asked,
         Err(error) => {
             note(&context, &author, Event::refused(became, &object, &error.to_string())).await?;
@@ -91,7 +91,7 @@ async fn ask_host(
     if is_known {
         return Ok(asked);
     }
-    if asked.by == wish.asking().by {
+    if asked.by == change.asking().by {
         spawn_for_request(record_end(context, author, (became, object), asked.request.clone(), planned));
     } else {
         note(&context, &author, Event::done(wanted, &object).with(&sent_again(&asked))).await?;

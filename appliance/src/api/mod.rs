@@ -128,7 +128,7 @@ mod tests {
         let said = plain("invalid type: sequence, expected struct Create at line 1 column 0");
         assert_eq!(said, "invalid type: sequence, expected an object at line 1 column 0");
         assert_eq!(
-            plain("invalid type: null, expected struct Wish::Plan, or"),
+            plain("invalid type: null, expected struct ChangeRequest::Plan, or"),
             "invalid type: null, expected an object, or"
         );
         assert_eq!(plain("missing field `name` at line 1"), "missing field `name` at line 1");

@@ -42,7 +42,7 @@ async fn second(site: &Site, visitor: &Visitor) -> Reply {
 }
 
 fn begun_operations(site: &Site) -> Vec<(String, Option<String>)> {
-    let requests = site.host.wishes.lock().unwrap().clone();
+    let requests = site.host.changes.lock().unwrap().clone();
     let begun = requests.into_iter().filter_map(|request| match request {
         ChangeRequest::Upgrade(request)
         | ChangeRequest::RollBack(request)
@@ -374,7 +374,7 @@ async fn an_undo_needs_one_person() {
     let site = begin().await;
     let undo = site.sign_in("root").await.post("/upgrade/abort", &[("operation", "2")]).await;
     assert_eq!(undo.status, StatusCode::SEE_OTHER, "{}", undo.body);
-    assert!(matches!(site.host.wishes.lock().unwrap().last(), Some(ChangeRequest::Abort(_))));
+    assert!(matches!(site.host.changes.lock().unwrap().last(), Some(ChangeRequest::Abort(_))));
 }
 
 #[tokio::test]

@@ -353,10 +353,10 @@ mod tests {
         let refused = program.call(axum::http::Method::POST, "/api/v1/plans", sent).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
         assert!(refused.body.contains("backupTime") && refused.json()["status"] == 422, "{}", refused.body);
-        assert!(site.host.wishes.lock().unwrap().is_empty(), "none of these reached the host");
+        assert!(site.host.changes.lock().unwrap().is_empty(), "none of these reached the host");
         let asked = olga.post("/backups/schedule", &[("time", "03:15")]).await;
         assert!(asked.header("location").starts_with("/settings?request="), "{}", asked.header("location"));
-        let requests = site.host.wishes.lock().unwrap().clone();
+        let requests = site.host.changes.lock().unwrap().clone();
         let [ChangeRequest::Plan(plan)] = requests.as_slice() else { panic!("{requests:?}") };
         let (values, secrets) = (BTreeMap::new(), BTreeMap::new());
         assert_eq!(plan.change, Change::Configure { values, secrets, backup_time: Some("03:15".to_owned()) });

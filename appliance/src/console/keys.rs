@@ -56,7 +56,7 @@ pub struct Create {
 }
 
 impl Create {
-    fn wish(&self) -> Result<NewKey, Refusal> {
+    fn new_key(&self) -> Result<NewKey, Refusal> {
         let boxes = [
             &self.read,
             &self.backup,
@@ -114,7 +114,7 @@ pub async fn create(
     FormFields(form): FormFields<Create>,
 ) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys");
-    let made = match form.wish() {
+    let made = match form.new_key() {
         Ok(request) => make_key(&context, &caller.author(), &caller.session()?.user, request).await,
         Err(refusal) => Err(refusal),
     };

@@ -162,7 +162,7 @@ mod tests {
         assert!(empty.contains("There is no support bundle.") && empty.contains("/support/collect"), "{empty}");
         let asked = olga.post("/support/collect", &[("hours", "72")]).await;
         let page = olga.follow(&asked).await.body;
-        let id = site.host.wishes.lock().unwrap()[0].asking().request.clone();
+        let id = site.host.changes.lock().unwrap()[0].asking().request.clone();
         for words in ["The support bundle is collected.", "80 files", "3 days", "cluster: no answer", &id] {
             assert!(page.contains(words), "{words}: {page}");
         }
@@ -211,7 +211,7 @@ mod tests {
         let site = Site::begin().await;
         let olga = site.sign_in("olga").await;
         olga.post("/support/collect", &[("hours", "24")]).await;
-        let id = site.host.wishes.lock().unwrap()[0].asking().request.clone();
+        let id = site.host.changes.lock().unwrap()[0].asking().request.clone();
         let vera = site.sign_in("vera").await;
         let page = vera.get("/support").await.body;
         assert!(page.contains("olga") && page.contains("ask an operator"), "{page}");
@@ -232,7 +232,7 @@ mod tests {
             let reply = olga.post("/support/collect", &[("hours", hours)]).await;
             assert!(reply.status == StatusCode::UNPROCESSABLE_ENTITY && reply.body.contains("LF5023"), "{hours}");
         }
-        assert!(site.host.wishes.lock().unwrap().is_empty());
+        assert!(site.host.changes.lock().unwrap().is_empty());
         let gone = olga.get("/support/bundle/0123abcd").await;
         assert!(gone.status == StatusCode::NOT_FOUND && gone.body.contains("LF5024"), "{}", gone.body);
         site.host.is_silent.store(true, Ordering::SeqCst);

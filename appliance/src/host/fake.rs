@@ -62,8 +62,8 @@ pub struct FakeHost {
     pub audit: Mutex<Signer>,
     /// Number of checkpoints that it will still sign; further ones are too many.
     pub checkpoints: AtomicUsize,
-    /// Received requests, in order.
-    pub wishes: Mutex<Vec<ChangeRequest>>,
+    /// Received requests for changes, in order.
+    pub changes: Mutex<Vec<ChangeRequest>>,
     /// Uploads of browsers.
     pub uploads: MemoryUploads,
     /// Sizes of the received pieces.
@@ -143,7 +143,7 @@ impl FakeHost {
             requests: Mutex::default(),
             audit: Mutex::new(Signer::generate().unwrap()),
             checkpoints: AtomicUsize::new(usize::MAX),
-            wishes: Mutex::default(),
+            changes: Mutex::default(),
             uploads: MemoryUploads::default(),
             pieces: Mutex::default(),
             piece_pause: Mutex::default(),
@@ -376,35 +376,35 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn hand_over<'a>(&'a self, wish: &'a ChangeRequest) -> BoxFuture<'a, Result<Request, HostError>> {
+    fn hand_over<'a>(&'a self, change: &'a ChangeRequest) -> BoxFuture<'a, Result<Request, HostError>> {
         async move {
             self.check_reachable()?;
-            let id = &wish.asking().request;
+            let id = &change.asking().request;
             let known = self.requests.lock().unwrap().iter().find(|request| request.request == *id).cloned();
             if let Some(known) = known {
                 return Ok(known);
             }
-            let request = match wish {
-                ChangeRequest::Look(wish) => done_request(&wish.asking, "look", None),
-                ChangeRequest::Plan(wish) => {
+            let request = match change {
+                ChangeRequest::Look(request) => done_request(&request.asking, "look", None),
+                ChangeRequest::Plan(request) => {
                     let digest = self.next_plan.lock().unwrap().clone();
-                    self.plans.lock().unwrap().push(plan_of(wish, &digest));
-                    done_request(&wish.asking, "plan", Some(digest))
+                    self.plans.lock().unwrap().push(plan_of(request, &digest));
+                    done_request(&request.asking, "plan", Some(digest))
                 }
-                ChangeRequest::Upgrade(wish) => done_request(&wish.asking, "upgrade", None),
-                ChangeRequest::RollBack(wish) => done_request(&wish.asking, "rollback", None),
-                ChangeRequest::Restore(wish) => Request {
+                ChangeRequest::Upgrade(request) => done_request(&request.asking, "upgrade", None),
+                ChangeRequest::RollBack(request) => done_request(&request.asking, "rollback", None),
+                ChangeRequest::Restore(request) => Request {
                     notes: vec!["what was written last is not saved".to_owned()],
-                    ..done_request(&wish.asking, "restore", None)
+                    ..done_request(&request.asking, "restore", None)
                 },
-                ChangeRequest::Configure(wish) => done_request(&wish.asking, "configure", None),
-                ChangeRequest::Abort(wish) => done_request(&wish.asking, "abort", None),
-                ChangeRequest::Support(wish) => {
-                    self.support.collect(wish).unwrap();
-                    done_request(&wish.asking, "support", None)
+                ChangeRequest::Configure(request) => done_request(&request.asking, "configure", None),
+                ChangeRequest::Abort(request) => done_request(&request.asking, "abort", None),
+                ChangeRequest::Support(request) => {
+                    self.support.collect(request).unwrap();
+                    done_request(&request.asking, "support", None)
                 }
             };
-            self.wishes.lock().unwrap().push(wish.clone());
+            self.changes.lock().unwrap().push(change.clone());
             self.requests.lock().unwrap().push(request.clone());
             Ok(request)
         }
@@ -457,7 +457,7 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn remove_upload<'a>(&'a self, id: &'a str, _wish: &'a RemovalRequest) -> BoxFuture<'a, Result<(), HostError>> {
+    fn remove_upload<'a>(&'a self, id: &'a str, _request: &'a RemovalRequest) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
             self.check_reachable()?;
             self.uploads.remove(id).map_err(HostError::from)

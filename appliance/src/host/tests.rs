@@ -248,8 +248,8 @@ fn asking(request: &str) -> Requester {
 }
 
 /// Returns the outcome of a request, once the host has finished it.
-async fn outcome(client: &Client, wish: ChangeRequest) -> Request {
-    let mut request = client.hand_over(&wish).await.unwrap();
+async fn outcome(client: &Client, change: ChangeRequest) -> Request {
+    let mut request = client.hand_over(&change).await.unwrap();
     while request.state == RequestState::Running {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         request = client.request(&request.request).await.unwrap().unwrap();
@@ -278,7 +278,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
         let (plan, confirm) = (plan.to_owned(), confirm.to_owned());
         ChangeRequest::Upgrade(ApprovedRequest { asking: asking(request), change: page.change.clone(), plan, confirm })
     };
-    let refused = async |wish: ChangeRequest| match client.hand_over(&wish).await.unwrap_err() {
+    let refused = async |request: ChangeRequest| match client.hand_over(&request).await.unwrap_err() {
         HostError::Refused(problem) => problem.code.clone().unwrap().to_string(),
         other => panic!("{other}"),
     };
@@ -435,14 +435,14 @@ async fn the_host_signs_the_audit_log() {
 async fn a_bundle_is_handed_over_in_pieces() {
     let (client, ..) = serve_client();
     let whole = PIECE_BYTES as u64 + 7;
-    let wish = |request: &str, size_bytes| UploadRequest { asking: asking(request), name: "a".to_owned(), size_bytes };
-    let upload = client.begin_upload(&wish("00000001", whole)).await.unwrap();
+    let request = |id: &str, size_bytes| UploadRequest { asking: asking(id), name: "a".to_owned(), size_bytes };
+    let upload = client.begin_upload(&request("00000001", whole)).await.unwrap();
     let refused = async |id: &str, offset: u64, piece: Vec<u8>| {
         let error = client.add_piece(id, offset, piece).await.unwrap_err();
         let HostError::Refused(problem) = &error else { panic!("{error}") };
         (error.status().as_u16(), problem.code.clone().map(String::from).unwrap_or_default())
     };
-    assert_eq!(client.begin_upload(&wish("00000002", 9)).await.unwrap_err().status(), StatusCode::CONFLICT);
+    assert_eq!(client.begin_upload(&request("00000002", 9)).await.unwrap_err().status(), StatusCode::CONFLICT);
     assert_eq!(refused(&upload.id, 5, vec![0; 9]).await, (409, "LF5049".to_owned()));
     assert_eq!(refused("00000002", 0, vec![0; 9]).await, (404, "LF5024".to_owned()));
     assert_eq!(client.add_piece(&upload.id, 0, vec![1; PIECE_BYTES]).await.unwrap().received_bytes, PIECE_BYTES as u64);
@@ -452,6 +452,6 @@ async fn a_bundle_is_handed_over_in_pieces() {
     assert_eq!(client.media().await.unwrap().media.last(), upload.as_medium().as_ref());
     client.remove_upload(&upload.id, &RemovalRequest { asking: asking("00000003") }).await.unwrap();
     assert_eq!(client.uploads().await.unwrap().upload, None);
-    let upload = client.begin_upload(&wish("00000004", 9)).await.unwrap();
+    let upload = client.begin_upload(&request("00000004", 9)).await.unwrap();
     assert_eq!(refused(&upload.id, 0, UNSIGNED.to_vec()).await, (422, "LF1104".to_owned()));
 }

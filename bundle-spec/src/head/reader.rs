@@ -7,7 +7,7 @@
 //! 2. Links, then writing through them (also hard links, replaced folders, modes changed through a link, set-user-id,
 //!    devices, FIFOs): the type byte is part of the one header a file can have (`archive::header`).
 //! 3. PAX against ustar sizes, PAX applied to other headers, broken PAX that is skipped, sparse maps, giant extension
-//!    headers: there are no extensions, and a header that differs in any byte is refused.
+//!    headers: the format has no extensions, and a header that differs in any byte is refused.
 //! 4. Bombs by ratio, total or count: nothing is compressed; sizes are limited before anything is allocated (`limits`),
 //!    and memory grows only with bytes that really arrive.
 //! 5. Duplicates: names of documents and signatures are strictly ascending, roots are consecutive, blobs are a set.

@@ -49,8 +49,8 @@ pub(crate) fn is_installed(paths: &SitePaths) -> bool {
     paths.static_pods().join("kube-apiserver.yaml").exists()
 }
 
-/// Renews the control plane's certificates in a copy, if one is due. Returns true if there are new certificates, which
-/// the control plane reads only on a restart.
+/// Renews the control plane's certificates in a copy, if one is due. Returns true if new certificates are in place,
+/// which the control plane reads only on a restart.
 pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<bool, StepError> {
     let _lock = renewal::lock(paths)?;
     let was_cut = renewal::finish(paths)?;

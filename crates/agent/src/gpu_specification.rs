@@ -185,7 +185,7 @@ pub(crate) struct GpuSpecification {
 
 impl GpuSpecification {
     /// Checks on a separate thread, which writes the specification if something changed. Returns the result of a
-    /// finished write; `None` if there is none.
+    /// finished write, if any.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         if let Some(running) = self.running.take() {
             if !running.is_finished() {
@@ -272,7 +272,7 @@ mod tests {
         fs_err::read_to_string(paths.gpu_specification()).ok()
     }
 
-    /// Tends until there is a result, or nothing runs.
+    /// Tends until a result arrives, or nothing runs.
     fn settle(tended: &mut GpuSpecification, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         loop {
             match tended.tend(paths, now) {

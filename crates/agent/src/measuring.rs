@@ -31,7 +31,7 @@ impl Measurement {
     }
 
     /// Checks the running measurement, and starts the next one when it is due on a site with a license. Returns the
-    /// result of a finished one; `None` if there is none.
+    /// result of a finished one, if any.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         let news = self.running.take().and_then(|(child, begun)| self.look(paths, child, begun, now));
         let has_license = || paths.license().exists() || paths.license_copy().exists();

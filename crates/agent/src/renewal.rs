@@ -85,7 +85,7 @@ impl<'a> Renewal<'a> {
     }
 }
 
-/// Puts a complete copy that a power cut left behind into place, and removes any other. Returns true if there was a
+/// Puts a complete copy that a power cut left behind into place, and removes any other. Returns true if it found a
 /// complete one.
 pub fn finish(paths: &SitePaths) -> Result<bool, StepError> {
     let is_complete = paths.renewal().join(COMPLETE).exists();

@@ -76,8 +76,8 @@ impl ImageFiles {
         }
     }
 
-    /// Paths that result from following links, starting with `path` itself; the last one contains no link. Empty if
-    /// there are too many links.
+    /// Paths that result from following links, starting with `path` itself; the last one contains no link. Empty
+    /// after too many links.
     fn follow_links(&self, path: &Path) -> Vec<PathBuf> {
         let mut passed = vec![plain(path)];
         while let Some(next) = passed.last().and_then(|path| self.next(path)) {

@@ -71,7 +71,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Returns true if there is no difference.
+    /// Returns true if nothing differs.
     pub fn is_none(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
@@ -103,7 +103,7 @@ impl<One, Change> Default for Changes<One, Change> {
 }
 
 impl<One, Change> Changes<One, Change> {
-    /// Returns true if there is no difference.
+    /// Returns true if nothing differs.
     pub fn is_none(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }

@@ -54,7 +54,7 @@ const RUNBOOKS: &[(Runbook, &[Code])] = &[
 ];
 
 impl Code {
-    /// Instructions of the handbook for this code, if there are any.
+    /// Instructions of the handbook for this code, if it has any.
     pub fn runbook(self) -> Option<Runbook> {
         RUNBOOKS.iter().find(|(_, codes)| codes.contains(&self)).map(|(runbook, _)| *runbook)
     }

@@ -16,8 +16,9 @@ use mdbook_driver::config::Config;
 
 use source::Source;
 
-/// Suffixes of rendered files that no page of the handbook needs: mdBook's fonts and settings of hosting services.
-const UNUSED: [&str; 1] = [".nojekyll"];
+/// Starts of names of rendered files that no page of the handbook needs: the styles of a theme that it does not offer,
+/// and settings of hosting services.
+const UNUSED: [&str; 2] = ["ayu-", ".nojekyll"];
 
 /// Suffix of rendered pages.
 const PAGE: &str = ".html";
@@ -64,7 +65,7 @@ fn render(root: &Path, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     book.build()?;
     let mut files = BTreeMap::new();
     collect_files(&folder.join("book"), "", &mut files)?;
-    files.retain(|name, _| !UNUSED.iter().any(|suffix| name.ends_with(suffix)) && !name.starts_with("ayu-"));
+    files.retain(|name, _| !UNUSED.iter().any(|start| name.starts_with(start)));
     for (name, bytes) in files.iter_mut().filter(|(name, _)| name.ends_with(PAGE)) {
         *bytes = without_styles(std::str::from_utf8(bytes)?).with_context(|| name.clone())?.into_bytes();
     }
@@ -85,7 +86,7 @@ fn without_styles(page: &str) -> Result<String> {
     Ok(page)
 }
 
-/// Copies a folder without folders in it, and tells Cargo to watch its files.
+/// Copies a folder without folders in it, and makes Cargo watch its files.
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     println!("cargo::rerun-if-changed={}", from.display());

@@ -1,7 +1,7 @@
 //! The handbook as files: pages in HTML and Markdown, styles, scripts, pictures and the index of the search.
 //!
-//! mdBook renders them when this crate is built, and they are packed into the program. Nothing reads the pack before
-//! somebody asks for a file ([ADR 131](../../../docs/adr/0131-the-handbook-is-a-book-inside-the-program.md)).
+//! mdBook renders them when this crate is built, and they are packed into the program. The pack is not read until a
+//! file is requested ([ADR 131](../../../docs/adr/0131-the-handbook-is-a-book-inside-the-program.md)).
 
 use std::io::Read as _;
 use std::sync::LazyLock;
@@ -84,8 +84,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Finds a page by its name, in any case and with or without a suffix. The last part of a name is enough if no other
-    /// page has it.
+    /// Finds a page by its name, in any case and with or without a suffix. The last part of a name is enough if no
+    /// other page has it.
     pub fn find(name: &str) -> Option<&'static Self> {
         let name = name.trim_matches('/');
         let name = name.strip_suffix(".md").or_else(|| name.strip_suffix(".html")).unwrap_or(name);

@@ -127,25 +127,25 @@ async fn configure(State(host): State<Host>, Json(request): Json<ApprovedRequest
     begin(&host, &request, "configure")
 }
 
-fn begin(host: &Host, wish: &ApprovedRequest, verb: &str) -> Result<Response> {
-    sound(&wish.asking)?;
-    if wish.change.verb() != verb {
-        let title = format!("a change of the kind {} was sent where the host begins a {verb}", wish.change.verb());
+fn begin(host: &Host, approved: &ApprovedRequest, verb: &str) -> Result<Response> {
+    sound(&approved.asking)?;
+    if approved.change.verb() != verb {
+        let title = format!("a change of the kind {} was sent where the host begins a {verb}", approved.change.verb());
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
     }
-    let wanted = RequestContent::Begin(wish.change.clone(), wish.plan.clone());
-    let request = match host.desk.take(&wish.asking, wanted, now())? {
+    let wanted = RequestContent::Begin(approved.change.clone(), approved.plan.clone());
+    let request = match host.desk.take(&approved.asking, wanted, now())? {
         RequestReceipt::Again(request) => return Ok(accepted_response(&request)),
         RequestReceipt::New(request) => request,
     };
-    match host.desk.approve(wish) {
+    match host.desk.approve(approved) {
         Ok(plan) => {
-            let (asking, desk) = (wish.asking.clone(), host.desk.clone());
+            let (asking, desk) = (approved.asking.clone(), host.desk.clone());
             let act = move |site: &dyn Site| {
                 let note = |what| desk.note(&asking.request, what);
                 site.begin(&plan, &asking, &note).map(Outcome::Begun)
             };
-            Ok(spawn(host, &wish.asking, &request, act))
+            Ok(spawn(host, &approved.asking, &request, act))
         }
         Err(problem) => {
             host.desk.end(&request.request, Err(problem.clone().into()), now());

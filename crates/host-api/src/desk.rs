@@ -261,7 +261,7 @@ mod tests {
             first: None,
         };
         let change = Change::Restore { backup: Some("aaaaaaaa".to_owned()), at: None, components: Vec::new() };
-        let wish = ApprovedRequest {
+        let approved = ApprovedRequest {
             asking: asking.clone(),
             change: change.clone(),
             plan: "sha256:aaaaaaaa".to_owned(),
@@ -269,7 +269,7 @@ mod tests {
         };
         let plan = || {
             let page = PlanPage {
-                digest: wish.plan.clone(),
+                digest: approved.plan.clone(),
                 change: change.clone(),
                 site: "node-1".to_owned(),
                 made: String::new(),
@@ -283,10 +283,10 @@ mod tests {
         };
         plan();
         pass(PLAN_LIFE);
-        let expired = desk.approve(&wish).unwrap_err();
+        let expired = desk.approve(&approved).unwrap_err();
         assert_eq!((expired.status, expired.code.as_deref()), (404, Some(codes::PLAN_UNKNOWN.id)));
         plan();
         pass(PLAN_LIFE.saturating_sub(Duration::from_mins(1)));
-        assert_eq!(desk.approve(&wish).unwrap().change, change);
+        assert_eq!(desk.approve(&approved).unwrap().change, change);
     }
 }

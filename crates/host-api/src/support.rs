@@ -27,21 +27,21 @@ async fn page(State(host): State<Host>) -> Result<Response> {
     Ok(document(json(&SupportPage { bundle })))
 }
 
-async fn collect(State(host): State<Host>, Json(wish): Json<SupportRequest>) -> Result<Response> {
-    sound(&wish.asking)?;
-    if !wish.is_sound() {
+async fn collect(State(host): State<Host>, Json(request): Json<SupportRequest>) -> Result<Response> {
+    sound(&request.asking)?;
+    if !request.is_sound() {
         let title = "a support bundle has logs of 1 to 168 hours";
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
     }
     // A repeated request is not collected again.
-    let is_new = host.desk.request(&wish.asking.request).is_none();
+    let is_new = host.desk.request(&request.asking.request).is_none();
     if is_new && !host.may_collect() {
         let title = "a support bundle was collected less than a minute ago";
         return Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, title));
     }
-    let (asking, wanted, collecting) = (wish.asking.clone(), RequestContent::Support(wish.hours), host.clone());
+    let (asking, wanted, collecting) = (request.asking.clone(), RequestContent::Support(request.hours), host.clone());
     work(&host, &asking, wanted, move |site| {
-        site.support().collect(&wish)?;
+        site.support().collect(&request)?;
         collecting.note_collected();
         Ok(Outcome::Collected)
     })

@@ -86,21 +86,21 @@ impl Uploads for MemoryUploads {
         Ok(UploadsPage { room_bytes: ROOM_BYTES, upload: self.lock().upload.clone(), refused: None })
     }
 
-    fn begin(&self, wish: &UploadRequest) -> Result<Upload, Problem> {
+    fn begin(&self, request: &UploadRequest) -> Result<Upload, Problem> {
         let mut arrived = self.lock();
         match &arrived.upload {
-            Some(upload) if upload.id == wish.asking.request => return Ok(upload.clone()),
+            Some(upload) if upload.id == request.asking.request => return Ok(upload.clone()),
             Some(_) => return Err(refusal(409, "LF5048", "ada uploads a bundle")),
-            None if wish.size_bytes > ROOM_BYTES => return Err(refusal(413, "LF1202", "there is no room for it")),
+            None if request.size_bytes > ROOM_BYTES => return Err(refusal(413, "LF1202", "there is no room for it")),
             None => {}
         }
         let upload = Upload {
-            id: wish.asking.request.clone(),
-            name: wish.name.clone(),
-            size_bytes: wish.size_bytes,
+            id: request.asking.request.clone(),
+            name: request.name.clone(),
+            size_bytes: request.size_bytes,
             received_bytes: 0,
             checked_bytes: 0,
-            by: wish.asking.by.clone(),
+            by: request.asking.by.clone(),
             begun: "2026-11-20T08:00:00Z".to_owned(),
             expires: "2026-11-21T08:00:00Z".to_owned(),
             release: None,
@@ -169,16 +169,16 @@ impl SupportBundles for MemorySupport {
         self.bundle().clone()
     }
 
-    fn collect(&self, wish: &SupportRequest) -> Result<(), Refusal> {
-        if wish.hours == NO_ROOM_HOURS {
+    fn collect(&self, request: &SupportRequest) -> Result<(), Refusal> {
+        if request.hours == NO_ROOM_HOURS {
             return Err(refusal(507, "LF1202", "there is no room for it").into());
         }
         *self.bundle() = Some(SupportBundle {
-            id: wish.asking.request.clone(),
-            by: wish.asking.by.clone(),
+            id: request.asking.request.clone(),
+            by: request.asking.by.clone(),
             collected: "2026-11-20T08:00:00Z".to_owned(),
             expires: "2026-11-21T08:00:00Z".to_owned(),
-            hours: wish.hours,
+            hours: request.hours,
             size_bytes: SUPPORT_BYTES as u64,
             files: 80,
             truncated: 2,

@@ -380,26 +380,26 @@ async fn stranger_gets_no_answer() {
 
 /// Returns a request by ada with this ID.
 #[expect(clippy::needless_pass_by_value, reason = "tests pass what `json!` makes")]
-fn wish(request: &str, more: Value) -> Value {
-    let mut wish = json!({ "request": request, "by": "ada", "correlation": "c" });
-    wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    wish
+fn by_ada(request: &str, more: Value) -> Value {
+    let mut body = json!({ "request": request, "by": "ada", "correlation": "c" });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_request_names_the_first() {
     let looks_on = Arc::new(AtomicBool::new(true));
     let served = TestServer::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
-    let look = wish("00000001", json!({}));
+    let look = by_ada("00000001", json!({}));
     let (status, request) = served.send("/v1/media", look.clone()).await;
     assert_eq!((status, &request["state"]), (StatusCode::ACCEPTED, &json!("running")));
     assert_eq!(served.send("/v1/media", look.clone()).await.1["begun"], request["begun"], "sent twice, done once");
-    let other = wish("00000002", json!({ "change": "upgrade", "medium": "aaaaaaaa" }));
+    let other = by_ada("00000002", json!({ "change": "upgrade", "medium": "aaaaaaaa" }));
     let (status, problem) = served.send("/v1/plans", other.clone()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF4810")));
     assert!(problem["title"].as_str().unwrap().contains("the look that ada asked for"), "{problem}");
     // An undo does not wait for a stick.
-    let undo = wish("00000003", json!({ "operation": 3 }));
+    let undo = by_ada("00000003", json!({ "operation": 3 }));
     assert_eq!(served.send("/v1/operations/abort", undo).await.0, StatusCode::ACCEPTED);
     assert_eq!(served.end_of("00000003").await["state"], "done");
     looks_on.store(false, Ordering::Relaxed);
@@ -407,7 +407,7 @@ async fn second_request_names_the_first() {
     assert!(served.get("/v1/media").await.1["looked"].is_string());
     assert_eq!(served.outcome("/v1/plans", other).await["plan"], "sha256:aaaaaaaa");
     let (status, problem) =
-        served.send("/v1/plans", wish("00000001", json!({ "change": "upgrade", "medium": "bbbbbbbb" }))).await;
+        served.send("/v1/plans", by_ada("00000001", json!({ "change": "upgrade", "medium": "bbbbbbbb" }))).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF5023")), "the id is taken");
 }
 
@@ -416,25 +416,25 @@ async fn approval_counts_once_for_one_plan() {
     let begun = Arc::new(Mutex::new(Vec::new()));
     let served = TestServer::begin(Remembering { begun: begun.clone(), ..Remembering::default() });
     let change = json!({ "change": "upgrade", "medium": "aaaaaaaa" });
-    served.outcome("/v1/plans", wish("00000001", change)).await;
+    served.outcome("/v1/plans", by_ada("00000001", change)).await;
     assert_eq!(served.get("/v1/plans/sha256:aaaaaaaa").await.1["site"], "node-1");
     let approve = |request: &str, medium: &str, plan: &str, name: &str| {
-        wish(request, json!({ "change": "upgrade", "medium": medium, "plan": plan, "confirm": name }))
+        by_ada(request, json!({ "change": "upgrade", "medium": medium, "plan": plan, "confirm": name }))
     };
     let refused = [
         (approve("00000002", "aaaaaaaa", "sha256:bbbbbbbb", "node-1"), "LF4805"),
         (approve("00000003", "cccccccc", "sha256:aaaaaaaa", "node-1"), "LF4806"),
         (approve("00000004", "aaaaaaaa", "sha256:aaaaaaaa", "node-2"), "LF4025"),
         (
-            wish(
+            by_ada(
                 "00000005",
                 json!({ "change": "rollback", "version": "1", "plan": "sha256:aaaaaaaa", "confirm": "node-1" }),
             ),
             "LF5023",
         ),
     ];
-    for (wish, code) in refused {
-        assert_eq!(served.send("/v1/upgrades", wish).await.1["code"], code);
+    for (request, code) in refused {
+        assert_eq!(served.send("/v1/upgrades", request).await.1["code"], code);
     }
     assert!(begun.lock().unwrap().is_empty(), "nothing has begun");
     let mut good = approve("00000006", "aaaaaaaa", "sha256:aaaaaaaa", "node-1");
@@ -451,7 +451,7 @@ async fn approval_counts_once_for_one_plan() {
     assert_eq!(served.send("/v1/upgrades", again).await.1["code"], "LF4805");
     assert_eq!(*begun.lock().unwrap(), ["sha256:aaaaaaaa"]);
     assert_eq!(
-        served.outcome("/v1/operations/abort", wish("00000008", json!({ "operation": 7 }))).await["state"],
+        served.outcome("/v1/operations/abort", by_ada("00000008", json!({ "operation": 7 }))).await["state"],
         "done"
     );
     assert_eq!(begun.lock().unwrap()[1], "abort 7");
@@ -465,13 +465,13 @@ async fn restore_begins_only_at_its_route() {
     let site = Remembering { begun: begun.clone(), looks_on: looks_on.clone(), ..Remembering::default() };
     let served = TestServer::begin(site);
     let change = json!({ "change": "restore", "backup": "aaaaaaaa", "components": ["db"] });
-    let planned = served.outcome("/v1/plans", wish("00000001", change)).await;
+    let planned = served.outcome("/v1/plans", by_ada("00000001", change)).await;
     assert_eq!(planned["plan"], "sha256:aaaaaaaa");
     let approve = |request: &str, components: &[&str], plan: &str, name: &str| {
         let more = json!({
             "change": "restore", "backup": "aaaaaaaa", "components": components, "plan": plan, "confirm": name,
         });
-        wish(request, more)
+        by_ada(request, more)
     };
     let refused = [
         ("/v1/restores", approve("00000002", &["db"], "sha256:bbbbbbbb", "node-1"), "LF4805"),
@@ -481,14 +481,14 @@ async fn restore_begins_only_at_its_route() {
         ("/v1/upgrades", approve("00000006", &["db"], "sha256:aaaaaaaa", "node-1"), "LF5023"),
         ("/v1/rollbacks", approve("00000007", &["db"], "sha256:aaaaaaaa", "node-1"), "LF5023"),
     ];
-    for (path, wish, code) in refused {
-        assert_eq!(served.send(path, wish).await.1["code"], code, "{path}");
+    for (path, request, code) in refused {
+        assert_eq!(served.send(path, request).await.1["code"], code, "{path}");
     }
     // Without a digest nothing can be begun.
-    let bare = wish("00000008", json!({ "change": "restore", "confirm": "node-1" }));
+    let bare = by_ada("00000008", json!({ "change": "restore", "confirm": "node-1" }));
     assert_eq!(served.send("/v1/restores", bare).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     looks_on.store(true, Ordering::Relaxed);
-    served.send("/v1/media", wish("00000009", json!({}))).await;
+    served.send("/v1/media", by_ada("00000009", json!({}))).await;
     let good = approve("0000000a", &["db"], "sha256:aaaaaaaa", "node-1");
     let (status, problem) = served.send("/v1/restores", good.clone()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF4810")), "the host is at work");
@@ -506,20 +506,20 @@ async fn restore_begins_only_at_its_route() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blockers_are_reported_and_odd_requests_refused() {
     let served = TestServer::begin(Remembering::default());
-    let rollback = wish("00000001", json!({ "change": "rollback", "version": "1.0.0" }));
+    let rollback = by_ada("00000001", json!({ "change": "rollback", "version": "1.0.0" }));
     let failed = served.outcome("/v1/plans", rollback).await;
     assert_eq!((&failed["state"], &failed["blockers"][0]["code"]), (&json!("failed"), &json!("LF3008")));
     for request in ["../../x", "", "0000", "00000001\n", &"a".repeat(200)] {
-        let (status, problem) = served.send("/v1/media", wish(request, json!({}))).await;
+        let (status, problem) = served.send("/v1/media", by_ada(request, json!({}))).await;
         assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "{request}");
     }
     let unseen = json!({ "request": "00000002", "by": "ada\u{1b}[2J", "correlation": "c" });
     assert_eq!(served.post("/v1/media", unseen).await, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(served.get("/v1/requests/..%2f..%2fstatus").await.0, StatusCode::NOT_FOUND);
     assert_eq!(served.get("/v1/plans/sha256:00000000").await.1["code"], "LF4805");
-    let kinds = wish("00000003", json!({ "change": "uninstall" }));
+    let kinds = by_ada("00000003", json!({ "change": "uninstall" }));
     assert_eq!(served.post("/v1/plans", kinds).await, StatusCode::UNPROCESSABLE_ENTITY);
-    let path = wish("00000004", json!({ "change": "upgrade", "medium": "x".repeat(20_000) }));
+    let path = by_ada("00000004", json!({ "change": "upgrade", "medium": "x".repeat(20_000) }));
     assert_eq!(served.post("/v1/plans", path).await, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
@@ -528,17 +528,17 @@ async fn support_bundle_is_read_in_pieces() {
     let looks_on = Arc::new(AtomicBool::new(true));
     let served = TestServer::begin(Remembering { looks_on: Arc::clone(&looks_on), ..Remembering::default() });
     assert_eq!(served.get("/v1/support").await, (StatusCode::OK, json!({})));
-    served.send("/v1/media", wish("00000001", json!({}))).await;
+    served.send("/v1/media", by_ada("00000001", json!({}))).await;
     for hours in [0, 169] {
-        let (status, problem) = served.send("/v1/support", wish("00000002", json!({ "hours": hours }))).await;
+        let (status, problem) = served.send("/v1/support", by_ada("00000002", json!({ "hours": hours }))).await;
         assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "{hours}");
     }
-    let done = served.outcome("/v1/support", wish("00000002", json!({ "hours": 24 }))).await;
+    let done = served.outcome("/v1/support", by_ada("00000002", json!({ "hours": 24 }))).await;
     assert_eq!((&done["state"], &done["verb"]), (&json!("done"), &json!("support")), "although a look hangs");
     assert_eq!(served.end_of("00000002").await["state"], "done");
-    let again = served.send("/v1/support", wish("00000002", json!({ "hours": 24 }))).await.0;
+    let again = served.send("/v1/support", by_ada("00000002", json!({ "hours": 24 }))).await.0;
     assert_eq!(again, StatusCode::ACCEPTED, "it is known, and not collected again");
-    let soon = served.send("/v1/support", wish("00000003", json!({ "hours": 24 }))).await.0;
+    let soon = served.send("/v1/support", by_ada("00000003", json!({ "hours": 24 }))).await.0;
     assert_eq!(soon, StatusCode::TOO_MANY_REQUESTS);
     looks_on.store(false, Ordering::Relaxed);
 
@@ -561,7 +561,7 @@ async fn support_bundle_is_read_in_pieces() {
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_collection_starts_no_pause() {
     let served = TestServer::begin(Remembering::default());
-    let hours = |request: &str, hours: u32| wish(request, json!({ "hours": hours }));
+    let hours = |request: &str, hours: u32| by_ada(request, json!({ "hours": hours }));
     for request in ["00000001", "00000002"] {
         let failed = served.outcome("/v1/support", hours(request, NO_ROOM_HOURS)).await;
         assert_eq!((&failed["state"], &failed["problem"]["code"]), (&json!("failed"), &json!("LF1202")));
@@ -622,16 +622,16 @@ async fn only_audit_continuations_are_signed() {
 async fn checkpoint_refusal_says_when_to_retry() {
     let served = TestServer::begin(Remembering::default());
     let client = served.client(&served.console);
-    let post = async |wish: &CheckpointRequest| {
+    let post = async |checkpoint: &CheckpointRequest| {
         let request = client.post(format!("https://{}/v1/audit", served.address));
-        let request = request.header("content-type", "application/json").body(json!(wish).to_string());
+        let request = request.header("content-type", "application/json").body(json!(checkpoint).to_string());
         request.send().await.unwrap()
     };
     let mut head = Head::EMPTY;
     for number in 1..=AUDIT_BURST {
-        let wish = entries(head, 1);
-        head = wish.head;
-        assert_eq!(post(&wish).await.status(), StatusCode::OK, "{number}");
+        let request = entries(head, 1);
+        head = request.head;
+        assert_eq!(post(&request).await.status(), StatusCode::OK, "{number}");
     }
     let one_more = entries(head, 1);
     let refused = post(&one_more).await;
@@ -722,7 +722,7 @@ impl TestServer {
 async fn complete_upload_becomes_a_medium() {
     let uploads = Arc::new(MemoryUploads::default());
     let served = TestServer::begin(Remembering { uploads: uploads.clone(), ..Remembering::default() });
-    let begin = |request: &str, size: u64| wish(request, json!({ "name": "../a.landfall", "size_bytes": size }));
+    let begin = |request: &str, size: u64| by_ada(request, json!({ "name": "../a.landfall", "size_bytes": size }));
     let whole = 2 * PIECE_BYTES as u64 + 5;
     let (status, upload) = served.send("/v1/uploads", begin("00000001", whole)).await;
     assert_eq!((status, &upload["receivedBytes"]), (StatusCode::OK, &json!(0)), "{upload}");
@@ -759,15 +759,15 @@ async fn odd_and_unsigned_uploads_are_refused() {
     let served = TestServer::begin(Remembering::default());
     for (name, size) in [("", 5), ("a\u{1b}[2J", 5), ("a", 0), ("a", u64::MAX)] {
         let (status, problem) =
-            served.send("/v1/uploads", wish("00000001", json!({ "name": name, "size_bytes": size }))).await;
+            served.send("/v1/uploads", by_ada("00000001", json!({ "name": name, "size_bytes": size }))).await;
         assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("LF5023")), "{name:?} {size}");
     }
-    let path = wish("../../etc/x", json!({ "name": "a", "size_bytes": 5 }));
+    let path = by_ada("../../etc/x", json!({ "name": "a", "size_bytes": 5 }));
     assert_eq!(served.post("/v1/uploads", path).await, StatusCode::UNPROCESSABLE_ENTITY);
-    let large = wish("00000001", json!({ "name": "a", "size_bytes": 1_u64 << 40 }));
+    let large = by_ada("00000001", json!({ "name": "a", "size_bytes": 1_u64 << 40 }));
     assert_eq!(served.post("/v1/uploads", large).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(
-        served.post("/v1/uploads", wish("00000001", json!({ "name": "a", "size_bytes": 80 }))).await,
+        served.post("/v1/uploads", by_ada("00000001", json!({ "name": "a", "size_bytes": 80 }))).await,
         StatusCode::OK
     );
     let (status, problem) = served.add("00000001", 0, UNSIGNED.to_vec()).await;

@@ -3,8 +3,8 @@
 //!
 //! Everything in this crate is a function of bytes and of times that are passed in: no files, no cluster, no clock. The
 //! types follow a license through its checks. [`SealedLicense`] is the content of a file, and gives no access to
-//! entitlements. Only [`SealedLicense::verify`] turns it into a [`License`], and only the license's [`Standing`] tells
-//! whether it is valid at a site.
+//! entitlements. Only [`SealedLicense::verify`] turns it into a [`License`], and only the license's [`Standing`]
+//! states whether it is valid at a site.
 //!
 //! [`usage`] meters what a site uses of the limited quantities, and refuses nothing at a site.
 //!

@@ -12,7 +12,7 @@ pub const BACKUPS: &str = "/v1/backups";
 pub const DRILLS: &str = "/v1/drills";
 /// GET: the settings of the installed release, `kind` `settings`.
 pub const SETTINGS: &str = "/v1/settings";
-/// GET: the license, `kind` `licenseStatus`; 404 if there is none and none is needed. POST a [`crate::LicenseRequest`]:
+/// GET: the license, `kind` `licenseStatus`; 404 if it is neither present nor needed. POST a [`crate::LicenseRequest`]:
 /// 204 once it is stored.
 pub const LICENSE: &str = "/v1/license";
 /// GET: the site's usage of its license, `kind` `licenseUsage`; 404 on a site without one. POST a [`crate::UsersWord`]:
@@ -32,16 +32,16 @@ pub const LOGS: &str = "/v1/logs";
 pub const RESOURCES: &str = "/v1/resources";
 /// POST a [`crate::Claim`]: 204 if the token was valid, which it is once; 403 if not.
 pub const CLAIMS: &str = "/v1/claims";
-/// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointRequest`]: 200 with a [`landfall_audit::Checkpoint`],
-/// durable on the host; 409 if the entries do not continue what the host signed last; 429 with `retry-after` once
-/// [`crate::AUDIT_BURST`] is used up.
+/// GET: a [`crate::AuditPage`]. POST a [`landfall_audit::CheckpointRequest`]: 200 with a
+/// [`landfall_audit::Checkpoint`], durable on the host; 409 if the entries do not continue what the host signed last;
+/// 429 with `retry-after` once [`crate::AUDIT_BURST`] is used up.
 pub const AUDIT: &str = "/v1/audit";
 /// POST a [`crate::EntryPiece`] of an entry that is too long for the POST above: 204, or 200 with the checkpoint for
 /// the last one; 409 if it does not follow the previous piece.
 pub const AUDIT_ENTRY: &str = "/v1/audit/entry";
 /// GET: a [`crate::MediaPage`], the result of the last look. POST a [`crate::LookRequest`]: look again.
 pub const MEDIA: &str = "/v1/media";
-/// GET: a [`crate::UploadsPage`]. POST a [`crate::UploadRequest`]: 200 with a [`crate::Upload`]; 409 if there is another
+/// GET: a [`crate::UploadsPage`]. POST a [`crate::UploadRequest`]: 200 with a [`crate::Upload`]; 409 during another
 /// one, 413 without room for it. Followed by its ID, PATCH with `offset` and a piece of at most [`crate::PIECE_BYTES`]
 /// as the body: 200 with the [`crate::Upload`], once the piece is durable; 409 if it does not follow the previous one,
 /// 422 if the received data is refused, and removed. DELETE a [`crate::RemovalRequest`]: 204.

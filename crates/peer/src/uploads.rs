@@ -124,17 +124,20 @@ mod tests {
     fn odd_upload_names_are_unsound() {
         let asking =
             Requester { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
-        let wish = |name: &str, size_bytes| UploadRequest { asking: asking.clone(), name: name.to_owned(), size_bytes };
+        let request =
+            |name: &str, size_bytes| UploadRequest { asking: asking.clone(), name: name.to_owned(), size_bytes };
         for name in ["starter-1.1.0-0123456789ab.landfall", "../../etc/shadow", "bundle (1).landfall", "ä"] {
-            assert!(wish(name, 1).is_sound(), "{name}: it is text, and no path");
+            assert!(request(name, 1).is_sound(), "{name}: it is text, and no path");
         }
         for name in ["", "a\nb", "a\u{1b}[2Jb", "gnp.\u{202e}landfall", "a\u{200b}b", &"x".repeat(256)] {
-            assert!(!wish(name, 1).is_sound(), "{name}");
+            assert!(!request(name, 1).is_sound(), "{name}");
         }
         assert!(
-            !wish("a", 0).is_sound() && !wish("a", UPLOAD_BYTES + 1).is_sound() && wish("a", UPLOAD_BYTES).is_sound()
+            !request("a", 0).is_sound()
+                && !request("a", UPLOAD_BYTES + 1).is_sound()
+                && request("a", UPLOAD_BYTES).is_sound()
         );
-        let written = serde_json::to_value(wish("a", 7)).unwrap();
+        let written = serde_json::to_value(request("a", 7)).unwrap();
         let expected = serde_json::json!({
             "request": "0123abcd", "by": "ada", "correlation": "", "name": "a", "size_bytes": 7,
         });

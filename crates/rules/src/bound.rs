@@ -110,7 +110,7 @@ struct Walk {
     sizes: Sizes,
 }
 
-/// Returns a bound on an expression's steps, or a reason if there is none or it is too high.
+/// Returns a bound on an expression's steps, or a reason if it has none or the bound is too high.
 pub(crate) fn steps(tree: &IdedExpr, sizes: Sizes) -> Result<u64, String> {
     let bound = Walk { sizes }.bound_of(&tree.expr, &mut Vec::new(), 0)?;
     if bound.steps > STEPS {

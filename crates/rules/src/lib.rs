@@ -1,5 +1,5 @@
 //! Rules of a release: a vendor's requirements for a host, as CEL expressions over the facts, the release and the site
-//! configuration. `docs/vendor/rules.md` lists the allowed elements; ADR 34 explains why there are so few.
+//! configuration. `docs/vendor/rules.md` lists the allowed elements; ADR 34 explains why they are so few.
 //!
 //! A rule is part of a signed head. But a site evaluates rules before it trusts anything else from a vendor, and a
 //! vendor's program may be wrong. So an expression is bounded before it is evaluated: its length and depth, the

@@ -168,7 +168,7 @@ pub fn is_settled(report: &Report) -> bool {
     report.state == ReportState::Current || report.granted == Some(true)
 }
 
-/// Current report of a kept answer; `None` if there is none, or if it was made with another key.
+/// Current report of a kept answer; `None` without an answer, or if it was made with another key.
 fn kept_report(known: &NameState, key: &PublicKey, subject: &Subject) -> Option<Report> {
     known.kept.as_ref()?.report(key, subject, &machine_clocks().clocks()).ok()
 }

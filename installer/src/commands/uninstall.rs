@@ -20,14 +20,14 @@ impl Document for UninstallOutcome {
 /// Removes everything, or everything except data.
 pub(crate) fn run(arguments: UninstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let request = wish(arguments, &operations, printer)?;
+    let data = disposal(arguments, &operations, printer)?;
     logging::keep(&operations.paths.logs(), "uninstall");
-    let uninstalled = operations.uninstall(&request)?;
+    let uninstalled = operations.uninstall(&data)?;
     printer.report(&uninstalled, summary)?;
     Ok(())
 }
 
-fn wish(arguments: UninstallArguments, operations: &Operations, printer: Printer) -> Result<DataDisposal, Failure> {
+fn disposal(arguments: UninstallArguments, operations: &Operations, printer: Printer) -> Result<DataDisposal, Failure> {
     if !arguments.delete_data {
         return Ok(DataDisposal::Keep);
     }

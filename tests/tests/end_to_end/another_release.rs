@@ -400,9 +400,9 @@ fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let approve = |plan: &str, confirm: &str| json!({ "medium": medium, "plan": plan, "confirm": confirm });
     let other = format!("sha256:{}", "0".repeat(64));
     let refused = [(approve(&other, &site), 404, "LF4805"), (approve(digest, "another"), 422, "LF4025")];
-    for (wish, expected, problem) in refused {
-        let (code, said) = program.post("/api/v1/upgrades", &wish)?;
-        ensure!(code == expected && said["code"] == problem, "{wish} is answered with {code}: {said:#}");
+    for (request, expected, problem) in refused {
+        let (code, said) = program.post("/api/v1/upgrades", &request)?;
+        ensure!(code == expected && said["code"] == problem, "{request} is answered with {code}: {said:#}");
     }
     engineer.landfall(&["approvals", "require"])?.report("approvals require")?;
     let (code, begun) = program.post("/api/v1/upgrades", &approve(digest, &site))?;

@@ -59,8 +59,8 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let (_, page) = console.ask(machine, "/keys", &["--cookie", &cookie])?;
     let word = format!("x-csrf-token: {}", form_word(&page)?);
     let origin = format!("Origin: https://{}:{}", machine.address(), console.port);
-    let wish = json!({ "label": "test", "scopes": ["read", "upgrade", "backup", "support"], "days": 1 }).to_string();
-    let arguments = ["--cookie", &cookie, "--header", &word, "--header", &origin, "--data-binary", &wish];
+    let request = json!({ "label": "test", "scopes": ["read", "upgrade", "backup", "support"], "days": 1 }).to_string();
+    let arguments = ["--cookie", &cookie, "--header", &word, "--header", &origin, "--data-binary", &request];
     let json = ["--header", "Content-Type: application/json"];
     let (code, body) = console.ask(machine, "/api/v1/keys", &[&arguments[..], &json].concat())?;
     ensure!(code == 201, "a key is answered with {code}: {body}");

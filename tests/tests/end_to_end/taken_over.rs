@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::console;
 
 /// Time limit for the host to process a request.
-const WISH_LIMIT: Duration = Duration::from_mins(3);
+const REQUEST_LIMIT: Duration = Duration::from_mins(3);
 
 /// Requests that the console does not need, and that the API lacks.
 const NOT_THERE: [(&str, &str); 9] = [
@@ -67,18 +67,18 @@ impl<'a> Intruder<'a> {
     }
 
     /// Sends a request of the console with its requester. Returns the status code and the response.
-    fn wish(&self, path: &str, request: &str, wish: &Value) -> Result<(u16, Value)> {
+    fn post(&self, path: &str, request: &str, content: &Value) -> Result<(u16, Value)> {
         let asking = json!({ "request": request, "by": "mallory", "correlation": request });
-        let mut wish = wish.clone();
-        let fields = wish.as_object_mut().context("a request is not an object")?;
+        let mut body = content.clone();
+        let fields = body.as_object_mut().context("a request is not an object")?;
         fields.extend(asking.as_object().cloned().unwrap_or_default());
-        let (code, text) = self.send("POST", path, Some(wish.to_string().as_bytes()))?;
+        let (code, text) = self.send("POST", path, Some(body.to_string().as_bytes()))?;
         Ok((code, serde_json::from_str(&text).with_context(|| format!("{path}: {code}: {text}"))?))
     }
 
     /// Waits until the host has finished an accepted request. Returns its outcome.
     fn wait_for_outcome(&self, request: &str) -> Result<Value> {
-        wait_until(&format!("the host's answer to {request}"), WISH_LIMIT, || {
+        wait_until(&format!("the host's answer to {request}"), REQUEST_LIMIT, || {
             let found = self.request(request)?;
             Ok((found["state"] != "running").then_some(found))
         })
@@ -92,7 +92,7 @@ impl<'a> Intruder<'a> {
 
     /// Plans a change. Returns the plan's digest.
     fn plan(&self, request: &str, change: &Value) -> Result<String> {
-        let (code, taken) = self.wish("/v1/plans", request, change)?;
+        let (code, taken) = self.post("/v1/plans", request, change)?;
         ensure!(code == 202, "a plan is answered with {code}: {taken:#}");
         let ended = self.wait_for_outcome(request)?;
         Ok(ended["plan"].as_str().with_context(|| format!("no plan: {ended:#}"))?.to_owned())
@@ -121,8 +121,8 @@ pub(crate) fn gains_no_more(machine: &Machine) -> Result<()> {
 /// Checks that an unsigned bundle is refused on arrival, and nothing of it is stored.
 fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
     let bytes = b"no bundle\n".repeat(200_000);
-    let wish = json!({ "name": "../../../etc/cron.d/evil", "size_bytes": bytes.len() });
-    let (code, upload) = intruder.wish("/v1/uploads", "aaaa0001", &wish)?;
+    let content = json!({ "name": "../../../etc/cron.d/evil", "size_bytes": bytes.len() });
+    let (code, upload) = intruder.post("/v1/uploads", "aaaa0001", &content)?;
     ensure!(code == 200, "an upload is answered with {code}: {upload:#}");
     let id = upload["id"].as_str().context("an upload has no id")?;
     let (code, text) = intruder.send("PATCH", &format!("/v1/uploads/{id}?offset=0"), Some(&bytes))?;
@@ -147,11 +147,11 @@ fn unplanned_changes_do_not_begin(intruder: &Intruder<'_>) -> Result<()> {
         ("/v1/configurations", json!({ "change": "configure", "values": { "valkey.maxmemory": "1mb" } })),
     ];
     for (number, (path, change)) in approved.iter().enumerate() {
-        let mut wish = change.clone();
-        wish["plan"] = digest.clone().into();
-        wish["confirm"] = site.clone().into();
+        let mut content = change.clone();
+        content["plan"] = digest.clone().into();
+        content["confirm"] = site.clone().into();
         let request = format!("bbbb{number:04}");
-        let (code, answer) = intruder.wish(path, &request, &wish)?;
+        let (code, answer) = intruder.post(path, &request, &content)?;
         let code = if code == 202 { refusal(&intruder.wait_for_outcome(&request)?)? } else { problem(&answer)? };
         ensure!(code == "LF4805", "{path} without a plan is refused with {code}");
     }
@@ -165,7 +165,7 @@ fn unplanned_changes_do_not_begin(intruder: &Intruder<'_>) -> Result<()> {
     ];
     for (number, change) in unknown.iter().enumerate() {
         let request = format!("cccc{number:04}");
-        let (code, answer) = intruder.wish("/v1/plans", &request, change)?;
+        let (code, answer) = intruder.post("/v1/plans", &request, change)?;
         let code = if code == 202 { refusal(&intruder.wait_for_outcome(&request)?)? } else { problem(&answer)? };
         ensure!(code.starts_with("LF"), "{change} is refused with {code}");
     }
@@ -190,13 +190,13 @@ fn root_is_asked(intruder: &Intruder<'_>) -> Result<()> {
     let values = json!({ "valkey.maxmemory": "48mb" });
     let change = json!({ "change": "configure", "values": values });
     let digest = intruder.plan("dddd0001", &change)?;
-    let mut wish = change;
-    wish["plan"] = digest.clone().into();
-    wish["confirm"] = machine.run("hostname")?.stdout.trim().into();
-    wish["first"] = "an-administrator".into();
-    let (code, taken) = intruder.wish("/v1/configurations", "dddd0002", &wish)?;
+    let mut content = change;
+    content["plan"] = digest.clone().into();
+    content["confirm"] = machine.run("hostname")?.stdout.trim().into();
+    content["first"] = "an-administrator".into();
+    let (code, taken) = intruder.post("/v1/configurations", "dddd0002", &content)?;
     ensure!(code == 202, "a change that waits for root is answered with {code}: {taken:#}");
-    let asked = wait_until("the change to wait for root", WISH_LIMIT, || {
+    let asked = wait_until("the change to wait for root", REQUEST_LIMIT, || {
         let list: Value = serde_json::from_str(&machine.run("landfall --json approvals list")?.stdout)?;
         Ok(list.to_string().contains(&digest).then_some(list))
     })?;

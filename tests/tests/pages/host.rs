@@ -239,8 +239,8 @@ impl Site for SimulatedSite {
         Ok(())
     }
 
-    fn keep_secret(&self, wish: SecretRequest) -> Result<KeptSecret, Problem> {
-        self.facts().secrets.push((wish.name, wish.value));
+    fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        self.facts().secrets.push((request.name, request.value));
         Ok(KeptSecret { id: "0000000f".to_owned() })
     }
 
@@ -271,8 +271,8 @@ impl Site for SimulatedSite {
         Ok(self.facts().audit.page())
     }
 
-    fn checkpoint(&self, wish: &CheckpointRequest) -> Result<Checkpoint, Problem> {
-        self.facts().audit.sign(SITE, wish, jiff::Timestamp::now())
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<Checkpoint, Problem> {
+        self.facts().audit.sign(SITE, request, jiff::Timestamp::now())
     }
 
     fn look(&self) -> Result<Vec<Medium>, Refusal> {

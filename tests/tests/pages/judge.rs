@@ -104,8 +104,8 @@ impl Uploads for UploadDesk {
         self.slot.page().map_err(|error| error.problem())
     }
 
-    fn begin(&self, wish: &UploadRequest) -> Result<Upload, Problem> {
-        self.slot.begin(wish).map_err(|error| error.problem())
+    fn begin(&self, request: &UploadRequest) -> Result<Upload, Problem> {
+        self.slot.begin(request).map_err(|error| error.problem())
     }
 
     fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem> {

@@ -73,9 +73,9 @@ impl Program {
     async fn new_key(&self) -> Result<String> {
         let page = self.read("/keys").await?;
         let word = form_word(&page)?;
-        let wish = json!({ "label": "load", "scopes": ["read"], "days": 1 }).to_string();
+        let body = json!({ "label": "load", "scopes": ["read"], "days": 1 }).to_string();
         let sent = self.client.post(self.at("/api/v1/keys")).header(COOKIE, &self.session).header(ORIGIN, &self.origin);
-        let sent = sent.header("x-csrf-token", word).header(CONTENT_TYPE, "application/json").body(wish);
+        let sent = sent.header("x-csrf-token", word).header(CONTENT_TYPE, "application/json").body(body);
         let answer = sent.send().await?.error_for_status()?;
         let made: Value = serde_json::from_str(&answer.text().await?)?;
         Ok(made["key"].as_str().context("a new key has no text")?.to_owned())

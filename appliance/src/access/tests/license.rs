@@ -115,7 +115,7 @@ async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
     for export in ["audit", "audit/syslog", "usage/report", "backups", "settings", "status"] {
         assert!(program.get(&format!("/api/v1/{export}")).await.is_success(), "{export}");
     }
-    let requests = site.host.wishes.lock().unwrap().clone();
+    let requests = site.host.changes.lock().unwrap().clone();
     let begun = requests.iter().filter(|request| {
         matches!(
             request,

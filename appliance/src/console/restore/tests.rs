@@ -47,7 +47,7 @@ async fn a_plan_says_what_is_overwritten_lost_and_stopped() {
     let page = plan_page(&site.sign_in("olga").await, &["postgres", "assistant"]).await.body;
     insta::assert_snapshot!(words_of(&page));
     assert!(!page.contains("name=\"confirm\""), "an operator does not approve");
-    let requests = site.host.wishes.lock().unwrap().clone();
+    let requests = site.host.changes.lock().unwrap().clone();
     let [ChangeRequest::Plan(request)] = &requests[..] else { panic!("{requests:?}") };
     let expected = Change::Restore { backup: Some(BACKUP.to_owned()), at: None, components: Vec::new() };
     assert_eq!(request.change, expected, "all of them are everything that the backup has");
@@ -87,10 +87,13 @@ async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
     let begun = approve(&root, " node-1 ").await;
     assert_eq!(begun.header("location"), format!("/restore?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
-    let requests = site.host.wishes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|wish| matches!(wish, ChangeRequest::Restore(_))).collect();
-    let [ChangeRequest::Restore(wish)] = begun[..] else { panic!("{begun:?}") };
-    assert_eq!((wish.plan.as_str(), wish.confirm.as_str(), wish.asking.by.as_str()), (PLAN, "node-1", "root"));
+    let requests = site.host.changes.lock().unwrap().clone();
+    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Restore(_))).collect();
+    let [ChangeRequest::Restore(approved)] = begun[..] else { panic!("{begun:?}") };
+    assert_eq!(
+        (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
+        (PLAN, "node-1", "root")
+    );
     let page = root.get(&format!("/restore?request={request}")).await.body;
     assert!(page.contains("What was written last is not saved."), "notes of the host are shown: {page}");
     assert!(!page.contains("name=\"component\""), "what was asked for comes first");
@@ -175,7 +178,9 @@ async fn an_open_restore_can_be_undone_and_hides_the_choice() {
     assert!(!site.sign_in("olga").await.get("/restore").await.body.contains("Undo the change now"));
     let asked = root.post("/restore/abort", &[("operation", "2")]).await;
     assert!(asked.header("location").starts_with("/restore?request="), "{}", asked.body);
-    assert!(matches!(&site.host.wishes.lock().unwrap()[..], [ChangeRequest::Abort(request)] if request.operation == 2));
+    assert!(
+        matches!(&site.host.changes.lock().unwrap()[..], [ChangeRequest::Abort(request)] if request.operation == 2)
+    );
     *site.host.operation.lock().unwrap() = Some(operation(OperationState::Undone, false));
     tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
     let page = root.get("/restore").await.body;
@@ -276,7 +281,7 @@ async fn programs_plan_and_approve_with_the_scope_and_the_role() {
     assert_eq!(plan(&operator).await.status, StatusCode::ACCEPTED);
     assert_eq!(approve(&operator).await, StatusCode::FORBIDDEN);
     assert_eq!(approve(&site.program("root", &[Scope::Read, Scope::Backup]).await).await, StatusCode::FORBIDDEN);
-    let requests = site.host.wishes.lock().unwrap().clone();
+    let requests = site.host.changes.lock().unwrap().clone();
     let begun: Vec<_> = requests.iter().filter(|request| matches!(request, ChangeRequest::Restore(_))).collect();
     assert_eq!(begun.len(), 1, "{begun:?}");
 }

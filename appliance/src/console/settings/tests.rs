@@ -19,7 +19,7 @@ async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
 
 /// Returns the first plan that was requested.
 fn requested_change(site: &Site) -> Change {
-    let requests = site.host.wishes.lock().unwrap().clone();
+    let requests = site.host.changes.lock().unwrap().clone();
     let Some(ChangeRequest::Plan(request)) = requests.first() else { panic!("{requests:?}") };
     request.change.clone()
 }
@@ -171,10 +171,10 @@ async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
     let begun = approve(&root, "node-1").await;
     assert_eq!(begun.header("location"), format!("/settings?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
-    let requests = site.host.wishes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|wish| matches!(wish, ChangeRequest::Configure(_))).collect();
-    let [ChangeRequest::Configure(wish)] = begun[..] else { panic!("{begun:?}") };
-    assert_eq!((wish.plan.as_str(), wish.asking.by.as_str()), (PLAN, "root"));
+    let requests = site.host.changes.lock().unwrap().clone();
+    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Configure(_))).collect();
+    let [ChangeRequest::Configure(approved)] = begun[..] else { panic!("{begun:?}") };
+    assert_eq!((approved.plan.as_str(), approved.asking.by.as_str()), (PLAN, "root"));
     let followed = root.get(&format!("/settings?request={request}")).await.body;
     assert!(!followed.contains("set:postgres.memory"), "what was asked for comes first");
     let log = async || root.get("/api/v1/audit").await.body;

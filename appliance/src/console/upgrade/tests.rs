@@ -114,11 +114,14 @@ async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     assert_eq!(begun.header("location"), format!("/upgrade?request={request}"));
     let again = approve(&root, "node-1").await;
     assert_eq!(again.header("location"), begun.header("location"), "sent twice, begun once");
-    let requests = site.host.wishes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|wish| matches!(wish, ChangeRequest::Upgrade(_))).collect();
-    let [ChangeRequest::Upgrade(wish)] = begun[..] else { panic!("{begun:?}") };
-    assert_eq!((wish.plan.as_str(), wish.confirm.as_str(), wish.asking.by.as_str()), (PLAN, "node-1", "root"));
-    assert!(matches!(&wish.change, Change::Upgrade { .. }), "the change is that of the plan");
+    let requests = site.host.changes.lock().unwrap().clone();
+    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Upgrade(_))).collect();
+    let [ChangeRequest::Upgrade(approved)] = begun[..] else { panic!("{begun:?}") };
+    assert_eq!(
+        (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
+        (PLAN, "node-1", "root")
+    );
+    assert!(matches!(&approved.change, Change::Upgrade { .. }), "the change is that of the plan");
 }
 
 #[tokio::test]
@@ -131,7 +134,7 @@ async fn a_plan_that_is_gone_says_what_to_do() {
     }
     let fields = [("request", "0123abcd"), ("plan", PLAN), ("confirm", "node-1")];
     assert_eq!(root.post("/upgrade/approve", &fields).await.status, StatusCode::NOT_FOUND);
-    assert!(site.host.wishes.lock().unwrap().is_empty());
+    assert!(site.host.changes.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -143,7 +146,7 @@ async fn a_return_is_planned_with_what_becomes_of_data() {
     assert!(!site.sign_in("vera").await.get("/releases").await.body.contains("Return to this release"));
     let asked = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "keep")]).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
-    let requests = site.host.wishes.lock().unwrap().clone();
+    let requests = site.host.changes.lock().unwrap().clone();
     let [ChangeRequest::Plan(request)] = &requests[..] else { panic!("{requests:?}") };
     assert_eq!(request.change, Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) });
     let refused = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "delete")]).await;
@@ -163,7 +166,9 @@ async fn the_open_change_can_be_undone_and_hides_the_media() {
     assert!(!site.sign_in("olga").await.get("/upgrade").await.body.contains("Undo the change now"));
     let asked = root.post("/upgrade/abort", &[("operation", "2")]).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
-    assert!(matches!(&site.host.wishes.lock().unwrap()[..], [ChangeRequest::Abort(request)] if request.operation == 2));
+    assert!(
+        matches!(&site.host.changes.lock().unwrap()[..], [ChangeRequest::Abort(request)] if request.operation == 2)
+    );
     // The operation has passed its commit.
     *site.host.operation.lock().unwrap() = Some(sample_of("operation"));
     tokio::time::sleep(std::time::Duration::from_millis(1600)).await;

@@ -59,7 +59,7 @@ impl Log {
     }
 
     /// Returns the request for a checkpoint of all entries after a number.
-    fn wish(&self, behind: i64, restart: Option<RestartRequest>) -> CheckpointRequest {
+    fn request(&self, behind: i64, restart: Option<RestartRequest>) -> CheckpointRequest {
         let entries = self.texts[usize::try_from(behind).unwrap()..].to_vec();
         CheckpointRequest { entries, head: self.head(), restart, newer: None, start: None }
     }
@@ -74,7 +74,7 @@ impl Log {
     /// Makes the host sign everything after its last checkpoint.
     fn sign(mut self, key: &SiteKey) -> Self {
         let behind = self.ledger.last.as_ref().map_or(0, |last| last.head.number);
-        let request = self.wish(behind, None);
+        let request = self.request(behind, None);
         self.take(key, &request).unwrap();
         self
     }
@@ -246,15 +246,15 @@ fn host_signs_only_continuations() {
     let refused = |log: &Log, request: &CheckpointRequest| log.clone().take(&key, request).unwrap_err().code();
     let mut forked = signed.restore_to(10);
     forked.heads[10] = Head { hash: Hash::BEGIN, ..forked.heads[10] };
-    assert_eq!(refused(&forked, &forked.clone().write(13, "a").wish(10, None)), codes::AUDIT_FORKED);
-    let mut nothing = signed.wish(12, None);
+    assert_eq!(refused(&forked, &forked.clone().write(13, "a").request(10, None)), codes::AUDIT_FORKED);
+    let mut nothing = signed.request(12, None);
     nothing.head = signed.heads[10];
     assert_eq!(refused(&signed, &nothing), codes::AUDIT_FORKED, "no entry");
-    let gap = signed.wish(11, None);
+    let gap = signed.request(11, None);
     assert_eq!(refused(&signed, &gap), codes::AUDIT_FORKED, "entry 11 is missing");
-    let again = signed.wish(5, None);
+    let again = signed.request(5, None);
     assert_eq!(refused(&signed, &again), codes::AUDIT_FORKED, "the host has signed entry 6");
-    let mut edited = signed.wish(10, None);
+    let mut edited = signed.request(10, None);
     edited.entries[0] = edited.entries[0].replace("\"a\"", "\"b\"");
     assert_eq!(refused(&signed, &edited), codes::AUDIT_FORKED);
     edited.entries[0] = format!(" {}", edited.entries[0]);
@@ -266,7 +266,7 @@ fn restored_log_continues_with_restart() {
     let key = key();
     let signed = sample(&key);
     let mut restored = signed.restore_to(7).write(9, "after the restore");
-    let request = restored.wish(5, Some(restored.restart()));
+    let request = restored.request(5, Some(restored.restart()));
     restored.take(&key, &request).unwrap();
     let restored = restored.write(20, "later").sign(&key);
     let report = check(&restored.lines(), &known_keys(&key)).unwrap();
@@ -286,12 +286,12 @@ fn restored_host_continues_after_newer_checkpoint() {
     let key = key();
     let log = sample(&key).restore_to(7).write(9, "after the restore");
     let mut log = log.clone();
-    let request = log.wish(5, Some(log.restart()));
+    let request = log.request(5, Some(log.restart()));
     log.take(&key, &request).unwrap();
     let newest = log.ledger.last.clone().unwrap();
     let forgotten = Log::new().write(5, "a").sign(&key).ledger;
     let mut log = Log { ledger: forgotten, ..log.write(11, "later") };
-    let request = CheckpointRequest { newer: Some(newest.clone()), ..log.wish(9, None) };
+    let request = CheckpointRequest { newer: Some(newest.clone()), ..log.request(9, None) };
     log.take(&key, &request).unwrap();
     let last = log.ledger.last.clone().unwrap();
     assert_eq!((last.sequence, last.restarts, last.restart.clone()), (newest.sequence + 1, 1, newest.restart.clone()));
@@ -299,7 +299,7 @@ fn restored_host_continues_after_newer_checkpoint() {
     assert_eq!(check(&log.lines(), &known_keys(&key)).unwrap().covered, Some(last));
 
     let refused = |newer: Checkpoint| {
-        let request = CheckpointRequest { newer: Some(newer), ..log.clone().write(12, "b").wish(11, None) };
+        let request = CheckpointRequest { newer: Some(newer), ..log.clone().write(12, "b").request(11, None) };
         log.clone().take(&key, &request).unwrap_err().code()
     };
     let stranger = sample(&self::key()).checkpoints[1].clone();
@@ -313,7 +313,7 @@ fn report_includes_checkpoint_missing_in_export() {
     let key = key();
     let signed = sample(&key);
     let mut log = signed.restore_to(7).write(9, "after the restore");
-    let request = log.wish(5, Some(log.restart()));
+    let request = log.request(5, Some(log.restart()));
     log.take(&key, &request).unwrap();
     let last = log.ledger.last.clone().unwrap();
     log.checkpoints.pop();
@@ -337,11 +337,11 @@ fn report_includes_checkpoint_missing_in_export() {
 fn restarts_of_both_keys_count() {
     let (former, present) = (key(), key());
     let mut log = sample(&former).restore_to(7).write(9, "after the restore");
-    let request = log.wish(5, Some(log.restart()));
+    let request = log.request(5, Some(log.restart()));
     log.take(&former, &request).unwrap();
     let restart = log.ledger.last.clone().unwrap().restart;
     log.ledger = Ledger::default();
-    let request = log.wish(0, None);
+    let request = log.request(0, None);
     let later = log.ledger.sign(&present, SITE, &request, at(30)).unwrap();
     // In an export, checkpoints of one entry are in the order of their keys.
     log.checkpoints.insert(log.checkpoints.len() - 1, later.clone());
@@ -383,7 +383,7 @@ fn endless_line_is_refused() {
 fn lost_log_begins_again() {
     let key = key();
     let mut lost = sample(&key).restore_to(0).write(3, "new");
-    let request = lost.wish(0, Some(lost.restart()));
+    let request = lost.request(0, Some(lost.restart()));
     assert_eq!(request.restart.as_ref().unwrap().from, None);
     lost.take(&key, &request).unwrap();
     let covered = check(&lost.lines(), &known_keys(&key)).unwrap().covered.unwrap();
@@ -396,7 +396,7 @@ fn restart_needs_the_hosts_checkpoint() {
     let signed = sample(&site);
     let log = signed.restore_to(7).write(9, "b");
     let refused = |restart: RestartRequest, behind| {
-        let request = log.wish(behind, Some(restart));
+        let request = log.request(behind, Some(restart));
         log.clone().take(&site, &request).unwrap_err().code()
     };
     let right = log.restart();
@@ -409,7 +409,7 @@ fn restart_needs_the_hosts_checkpoint() {
     assert_eq!(refused(RestartRequest { from: Some(current), ..right }, 5), codes::AUDIT_FORKED, "it needs no restart");
     let empty = Log::new().write(1, "a");
     let nothing = RestartRequest { abandoned: Head::EMPTY, from: None };
-    let request = empty.wish(0, Some(nothing));
+    let request = empty.request(0, Some(nothing));
     assert_eq!(empty.clone().take(&site, &request).unwrap_err().code(), codes::AUDIT_FORKED);
 }
 

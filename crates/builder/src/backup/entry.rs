@@ -130,13 +130,13 @@ impl LocatedEntry<'_> {
     }
 
     fn log(&self, preset: &Spanned<String>, filled: &Preset) -> Result<Option<LogDefinition>> {
-        let wish = self.entry.points_in_time.as_ref();
-        match (&filled.log, wish) {
-            (None, Some(wish)) => {
+        let setting = self.entry.points_in_time.as_ref();
+        match (&filled.log, setting) {
+            (None, Some(setting)) => {
                 let what = format!("the preset `{}` has no log, so no points in time", preset.value);
-                Err(self.invalid("pointsInTime", wish.referenced.line(), what).hint("Remove `pointsInTime`."))
+                Err(self.invalid("pointsInTime", setting.referenced.line(), what).hint("Remove `pointsInTime`."))
             }
-            (Some(log), wish) if wish.is_none_or(|wish| wish.value) => Ok(Some(LogDefinition {
+            (Some(log), setting) if setting.is_none_or(|setting| setting.value) => Ok(Some(LogDefinition {
                 keep: script(preset, &log.keep),
                 save: script(preset, &log.save),
                 saved: script(preset, &log.saved),
@@ -155,14 +155,16 @@ impl LocatedEntry<'_> {
         filled: &Preset,
         has_time: bool,
     ) -> Result<Option<Spanned<Vec<String>>>> {
-        let wish = self.entry.counted.as_ref();
-        match (&filled.counts, wish) {
-            (None, Some(wish)) => {
+        let setting = self.entry.counted.as_ref();
+        match (&filled.counts, setting) {
+            (None, Some(setting)) => {
                 let what = format!("the preset `{}` counts nothing", preset.value);
-                Err(self.invalid("counted", wish.referenced.line(), what).hint("Remove `counted`."))
+                Err(self.invalid("counted", setting.referenced.line(), what).hint("Remove `counted`."))
             }
             (None, None) => Ok(self.entry.counts.clone()),
-            (Some(counts), wish) if has_time && wish.is_none_or(|wish| wish.value) => Ok(Some(script(preset, counts))),
+            (Some(counts), setting) if has_time && setting.is_none_or(|setting| setting.value) => {
+                Ok(Some(script(preset, counts)))
+            }
             (Some(_), _) => Ok(None),
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! The first Job before the component comes with the objects that all hooks of that time use. The first Job after it is
 //! an object of the component itself. Each later Job is a separate component: a component is ready once its Jobs are
-//! complete. In Helm, too, a Job starts only after the previous one has ended. A component that needs the chart's
+//! complete. As in Helm, a Job starts only after the previous one has ended. A component that needs the chart's
 //! component also needs the last Job after it.
 
 use std::collections::{BTreeMap, BTreeSet};

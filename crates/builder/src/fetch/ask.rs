@@ -135,7 +135,7 @@ impl Client {
         Ok(Err(Failure::Final(codes::FETCH_FAILED, what.into())))
     }
 
-    /// URL of the request: on the mirror if there is one.
+    /// URL of the request, on the mirror if one is configured.
     pub(super) fn address(&self, asked: FileRequest<'_>) -> Result<Url> {
         let mut address = self.registries.file(asked.url)?;
         match asked.of {

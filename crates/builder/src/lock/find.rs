@@ -33,7 +33,7 @@ impl Lock {
     ///
     /// A repository alone must match exactly one entry, or selects `latest` among several. A tag must match. A digest
     /// must be the platform manifest's, or that of the index in which the manifest was found. The error explains why
-    /// there is no such entry; `place` is the place of the reference.
+    /// no entry matches; `place` is the place of the reference.
     pub fn find(&self, list: List, wanted: &Reference, place: Place) -> Result<&LockEntry> {
         let of_repository: Vec<_> = self
             .list(list)

@@ -26,8 +26,8 @@ pub(super) fn program(paths: &SitePaths) -> PathBuf {
     if beside.exists() { beside } else { find_program(paths).unwrap_or(beside) }
 }
 
-/// Returns the newest copy among the files of artifacts; during an upgrade there are two. Only Landfall's own copy is
-/// executable.
+/// Returns the newest copy among the files of artifacts; during an upgrade they contain two. Only Landfall's own copy
+/// is executable.
 fn find_program(paths: &SitePaths) -> Option<PathBuf> {
     let folders = fs_err::read_dir(paths.files()).ok()?;
     let found = folders.flatten().filter_map(|folder| {

@@ -60,7 +60,7 @@ impl Bill {
 }
 
 /// Finds the image that a name refers to: its full reference, or the end of it from a segment on, with or without the
-/// tag. If there is not exactly one, the error lists the references that the name could mean, or all of them.
+/// tag. Unless exactly one matches, the error lists the references that the name could mean, or all of them.
 pub fn find_image<'a>(release: &'a ReleaseDocument, name: &str) -> Result<&'a ImageEntry, Vec<&'a str>> {
     let is_end = |whole: &str| {
         whole.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/')) && !name.is_empty()

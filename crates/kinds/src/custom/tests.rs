@@ -92,7 +92,7 @@ fn paths_become_pointers() {
     }
 }
 
-/// Returns the fault in an object's `spec` by a definition with this schema; empty if there is none.
+/// Returns the fault in an object's `spec` by a definition with this schema; empty without a fault.
 fn of_spec(schema: &Value, spec: &Value) -> String {
     let definition = json!({
         "kind": "CustomResourceDefinition",

@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    fn wish(begin: Head, object: &str) -> CheckpointRequest {
+    fn request(begin: Head, object: &str) -> CheckpointRequest {
         let entry = Entry {
             action: "user.create".to_owned(),
             actor: "alice".to_owned(),
@@ -168,13 +168,13 @@ mod tests {
         let sign = |request: &CheckpointRequest| {
             AuditRecord::ensure(&files).unwrap().sign(&files, "site", request, Timestamp::UNIX_EPOCH)
         };
-        let first = sign(&wish(Head::EMPTY, "bob")).unwrap();
-        let next = wish(first.head, "carol");
+        let first = sign(&request(Head::EMPTY, "bob")).unwrap();
+        let next = request(first.head, "carol");
         let second = sign(&next).unwrap();
         assert_eq!((first.sequence, second.sequence), (1, 2));
         let again = sign(&next).unwrap_err();
         assert_eq!(again.code(), codes::AUDIT_FORKED, "its number is that of an earlier entry");
-        let other = sign(&wish(first.head, "mallory")).unwrap_err();
+        let other = sign(&request(first.head, "mallory")).unwrap_err();
         assert_eq!(other.code(), codes::AUDIT_FORKED);
         let kept = AuditRecord::read(&files).unwrap().unwrap();
         assert_eq!(kept.ledger.last, Some(second), "what was refused changed nothing");

@@ -84,23 +84,23 @@ impl<J: UploadJudge> UploadSlot<J> {
     }
 
     /// Begins an upload. Fails if there is another one or too little space. A repeated request does not begin it again.
-    pub fn begin(&self, wish: &UploadRequest) -> Result<Upload, UploadError> {
+    pub fn begin(&self, request: &UploadRequest) -> Result<Upload, UploadError> {
         let mut file = self.turn();
         if let Some(current) = &self.state().current {
             let record = &current.record;
-            let is_same = record.id == wish.asking.request && record.size_bytes == wish.size_bytes;
+            let is_same = record.id == request.asking.request && record.size_bytes == request.size_bytes;
             return if is_same { Ok(self.describe(current)) } else { Err(self.runs(current)) };
         }
         let room = self.room()?;
-        if room.bytes < wish.size_bytes || room.inodes < INODES {
+        if room.bytes < request.size_bytes || room.inodes < INODES {
             let folder = self.folder.path().to_owned();
-            return Err(UploadError::NoRoom { folder, needed_bytes: wish.size_bytes, room_bytes: room.bytes });
+            return Err(UploadError::NoRoom { folder, needed_bytes: request.size_bytes, room_bytes: room.bytes });
         }
         let record = UploadRecord {
-            id: wish.asking.request.clone(),
-            name: wish.name.clone(),
-            size_bytes: wish.size_bytes,
-            by: wish.asking.by.clone(),
+            id: request.asking.request.clone(),
+            name: request.name.clone(),
+            size_bytes: request.size_bytes,
+            by: request.asking.by.clone(),
             begun: time_text(Timestamp::now()),
             checked_bytes: 0,
             bundle: None,

@@ -115,9 +115,9 @@ fn status_and_code(error: &UploadError) -> (u16, String) {
 
 const ID: &str = "0123abcd";
 
-fn wish(request: &str, size_bytes: u64) -> UploadRequest {
+fn request(id: &str, size_bytes: u64) -> UploadRequest {
     let (by, correlation) = ("ada".to_owned(), "c".to_owned());
-    let asking = Requester { request: request.to_owned(), by, correlation, first: None };
+    let asking = Requester { request: id.to_owned(), by, correlation, first: None };
     UploadRequest { asking, name: "../../etc/shadow".to_owned(), size_bytes }
 }
 
@@ -125,9 +125,9 @@ fn wish(request: &str, size_bytes: u64) -> UploadRequest {
 fn upload_name_never_becomes_path() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    let begun = place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
+    let begun = place.slot.begin(&request(ID, 3 * MIB)).unwrap();
     assert_eq!((begun.received_bytes, begun.by.as_str(), begun.name.as_str()), (0, "ada", "../../etc/shadow"));
-    assert_eq!(place.slot.begin(&wish(ID, 3 * MIB)).unwrap(), begun, "sent again, begun once");
+    assert_eq!(place.slot.begin(&request(ID, 3 * MIB)).unwrap(), begun, "sent again, begun once");
     assert_eq!(place.add_piece(0, 700), Ok(700));
     assert_eq!(place.add_piece(700, 2 * MIB), Ok(700 + 2 * MIB));
     let upload = place.upload().unwrap();
@@ -152,17 +152,17 @@ fn upload_name_never_becomes_path() {
 fn second_upload_names_first_owner() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
+    place.slot.begin(&request(ID, 3 * MIB)).unwrap();
     place.add(0, MIB).unwrap();
-    let error = place.slot.begin(&wish("ffffffff", 10)).unwrap_err();
+    let error = place.slot.begin(&request("ffffffff", 10)).unwrap_err();
     assert_eq!(status_and_code(&error), (409, "LF5048".to_owned()));
     let text = error.to_string();
     assert!(text.starts_with("ada uploads ../../etc/shadow: 1048576 of 3145728 bytes had arrived at 20"), "{text}");
-    assert_eq!(status_and_code(&place.slot.begin(&wish(ID, 10)).unwrap_err()).1, "LF5048", "the id of another one");
+    assert_eq!(status_and_code(&place.slot.begin(&request(ID, 10)).unwrap_err()).1, "LF5048", "the id of another one");
     assert_eq!(status_and_code(&place.slot.remove("ffffffff").unwrap_err()), (404, "LF5024".to_owned()));
     place.slot.remove(ID).unwrap();
     assert!(place.is_empty());
-    place.slot.begin(&wish("ffffffff", 10)).unwrap();
+    place.slot.begin(&request("ffffffff", 10)).unwrap();
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn misplaced_and_surplus_pieces_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     assert_eq!(place.add_piece(0, 1), Err((404, "LF5024".to_owned())));
-    place.slot.begin(&wish(ID, 1000)).unwrap();
+    place.slot.begin(&request(ID, 1000)).unwrap();
     assert_eq!(place.add_piece(0, 600), Ok(600));
     for offset in [0, 599, 601, u64::MAX] {
         assert_eq!(place.add_piece(offset, 100), Err((409, "LF5049".to_owned())), "{offset}");
@@ -187,7 +187,7 @@ fn misplaced_and_surplus_pieces_are_refused() {
 fn refused_upload_leaves_only_reason() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    place.slot.begin(&wish(ID, 100 * MIB)).unwrap();
+    place.slot.begin(&request(ID, 100 * MIB)).unwrap();
     place.tell(|told| told.problem = Some(problem(422, "LF1105")));
     assert_eq!(place.add_piece(0, MIB), Err((422, "LF1105".to_owned())));
     assert!(place.is_empty());
@@ -195,7 +195,7 @@ fn refused_upload_leaves_only_reason() {
     assert_eq!((refused.by.as_str(), refused.problem.code.as_deref()), ("ada", Some("LF1105")));
     assert_eq!(place.add_piece(MIB, MIB), Err((404, "LF5024".to_owned())));
     place.tell(|told| told.problem = None);
-    place.slot.begin(&wish("ffffffff", 10)).unwrap();
+    place.slot.begin(&request("ffffffff", 10)).unwrap();
     assert!(place.slot.page().unwrap().refused.is_none());
 }
 
@@ -203,7 +203,7 @@ fn refused_upload_leaves_only_reason() {
 fn failed_judgment_is_repeated() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    place.slot.begin(&wish(ID, MIB)).unwrap();
+    place.slot.begin(&request(ID, MIB)).unwrap();
     place.tell(|told| told.fails = true);
     assert_eq!(place.add_piece(0, MIB), Err((503, "LF4808".to_owned())));
     let upload = place.upload().unwrap();
@@ -216,7 +216,7 @@ fn failed_judgment_is_repeated() {
 fn judgment_steps_grow_after_head() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    place.slot.begin(&wish(ID, 80 * MIB)).unwrap();
+    place.slot.begin(&request(ID, 80 * MIB)).unwrap();
     place.tell(|told| told.knows = false);
     let mut offset = 0;
     let mut arrive = |until: u64| {
@@ -236,7 +236,7 @@ fn judgment_steps_grow_after_head() {
 fn restart_keeps_only_checked_bytes() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
+    place.slot.begin(&request(ID, 40 * MIB)).unwrap();
     assert_eq!(place.add_piece(0, MIB), Ok(MIB));
     assert_eq!(place.add_piece(MIB, 5 * MIB), Ok(6 * MIB));
     let place = place.restart();
@@ -259,7 +259,7 @@ fn cut_upload_vanishes_or_continues() {
     let place = Place::below(root.path());
     let size = 2 * MIB + 5;
     let recording = Recording::begin(root.path()).unwrap();
-    place.slot.begin(&wish(ID, size)).unwrap();
+    place.slot.begin(&request(ID, size)).unwrap();
     for (offset, length) in [(0, MIB), (MIB, MIB), (2 * MIB, 5)] {
         place.add(offset, length).unwrap();
     }
@@ -290,7 +290,7 @@ fn cut_upload_vanishes_or_continues() {
 fn unreadable_record_drops_upload() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
+    place.slot.begin(&request(ID, 40 * MIB)).unwrap();
     durable::write_file(&place.paths.uploads().join("upload.json"), b"{\"id\": ", 0o600).unwrap();
     assert!(place.restart().is_empty());
 }
@@ -300,7 +300,7 @@ fn upload_expires_unless_in_use() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
-    place.slot.begin(&wish(ID, 2000)).unwrap();
+    place.slot.begin(&request(ID, 2000)).unwrap();
     place.add(0, 1000).unwrap();
     place.wait(day.saturating_sub(hour));
     place.slot.tend();
@@ -309,7 +309,7 @@ fn upload_expires_unless_in_use() {
     place.slot.tend();
     assert!(place.is_empty());
 
-    place.slot.begin(&wish(ID, 1000)).unwrap();
+    place.slot.begin(&request(ID, 1000)).unwrap();
     place.add(0, 1000).unwrap();
     place.wait(6 * day);
     place.slot.tend();
@@ -329,7 +329,7 @@ fn upgrade_removes_only_used_upload() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     remove_used_upload(&place.paths, BUNDLE).unwrap();
-    place.slot.begin(&wish(ID, 1000)).unwrap();
+    place.slot.begin(&request(ID, 1000)).unwrap();
     remove_used_upload(&place.paths, BUNDLE).unwrap();
     place.add(0, 1000).unwrap();
     remove_used_upload(&place.paths, Sha256([8; 32])).unwrap();
@@ -337,7 +337,7 @@ fn upgrade_removes_only_used_upload() {
     remove_used_upload(&place.paths, BUNDLE).unwrap();
     place.slot.tend();
     assert!(place.is_empty());
-    place.slot.begin(&wish(ID, 1000)).unwrap();
+    place.slot.begin(&request(ID, 1000)).unwrap();
     remove_upload(&place.paths).unwrap();
     assert!(!place.paths.uploads().exists());
 }
@@ -349,10 +349,10 @@ fn full_disk_keeps_arrived_pieces() {
     let place = Place::below(&disk);
     let room = place.slot.page().unwrap().room_bytes;
     assert!(room > 2 << 30 && room < 3 << 30, "{room} bytes of 4 GiB: the reserve is not for uploads");
-    let error = place.slot.begin(&wish(ID, room + (64 << 20))).unwrap_err();
+    let error = place.slot.begin(&request(ID, room + (64 << 20))).unwrap_err();
     assert_eq!(status_and_code(&error), (413, "LF1202".to_owned()));
     assert!(error.problem().hint.unwrap().contains("on a stick") && place.is_empty());
-    place.slot.begin(&wish(ID, 10 * MIB)).unwrap();
+    place.slot.begin(&request(ID, 10 * MIB)).unwrap();
     assert_eq!(place.add_piece(0, MIB), Ok(MIB));
     let resize = |options: &std::ffi::CStr| {
         rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap();

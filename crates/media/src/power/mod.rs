@@ -36,7 +36,7 @@ pub enum Fate {
     /// Some names survive, and the bytes of some files, as this number determines.
     Mixed(u64),
     /// One of the possible subsets of names, by its number, with the bytes of some files. Every edge is also cut with
-    /// these: with all subsets if there are few, otherwise with some.
+    /// these: with all subsets if these are few, otherwise with some.
     Subset(u64),
 }
 

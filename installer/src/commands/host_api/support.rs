@@ -101,17 +101,17 @@ impl Shelf {
     /// Replaces the present bundle with the collected one.
     fn keep(
         &self,
-        wish: &SupportRequest,
+        request: &SupportRequest,
         collected: &CollectOutput,
         now: Timestamp,
     ) -> Result<(), durable::DurableError> {
         let expires = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
         let bundle = SupportBundle {
-            id: wish.asking.request.clone(),
-            by: wish.asking.by.clone(),
+            id: request.asking.request.clone(),
+            by: request.asking.by.clone(),
             collected: format!("{now:.0}"),
             expires: format!("{expires:.0}"),
-            hours: wish.hours,
+            hours: request.hours,
             size_bytes: collected.size_bytes,
             files: collected.files,
             truncated: collected.truncated,
@@ -222,7 +222,7 @@ mod tests {
         Shelf::open(operations)
     }
 
-    fn wish(request: &str) -> SupportRequest {
+    fn support_request(request: &str) -> SupportRequest {
         let (request, by) = (request.to_owned(), "ada".to_owned());
         SupportRequest { asking: Requester { request, by, correlation: "c".to_owned(), first: None }, hours: 24 }
     }
@@ -240,7 +240,7 @@ mod tests {
     fn collect(shelf: &Shelf, request: &str, letter: u8) {
         let file = shelf.prepare().unwrap();
         durable::write_file(&file, &vec![letter; SUPPORT_PIECE_BYTES + 10], 0o600).unwrap();
-        shelf.keep(&wish(request), &sample_output(), "2026-11-20T08:00:00Z".parse().unwrap()).unwrap();
+        shelf.keep(&support_request(request), &sample_output(), "2026-11-20T08:00:00Z".parse().unwrap()).unwrap();
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         let is_left = || left.iter().any(|file| file.exists());
         leave();
         let killed = refusal(503, codes::MEDIA_IO, "the process was killed");
-        assert_eq!(shelf.end(&wish("0123abce"), Err(killed)).unwrap_err().problem.status, 503);
+        assert_eq!(shelf.end(&support_request("0123abce"), Err(killed)).unwrap_err().problem.status, 503);
         assert!(!is_left());
         leave();
         shelf.prepare().unwrap();

@@ -100,8 +100,8 @@ mod tests {
         let changes = changes(root.path());
         let (request, by) = ("0123abcd".to_owned(), "ada".to_owned());
         let asking = Requester { request, by, correlation: "c".to_owned(), first: None };
-        let wish = UploadRequest { asking, name: "../../etc/shadow".to_owned(), size_bytes: 1000 };
-        let upload = Uploads::begin(&changes, &wish).unwrap();
+        let request = UploadRequest { asking, name: "../../etc/shadow".to_owned(), size_bytes: 1000 };
+        let upload = Uploads::begin(&changes, &request).unwrap();
         let plan = |medium: &str| changes.plan(&Change::Upgrade { medium: medium.to_owned() });
         for medium in [upload.id.as_str(), "../../etc/shadow", "bundle.landfall"] {
             let unknown = *plan(medium).unwrap_err().problem;

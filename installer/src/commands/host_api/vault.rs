@@ -128,7 +128,7 @@ mod tests {
 
     const VALUE: &str = "canary-of-a-vault";
 
-    fn wish(name: &str, value: &str) -> SecretRequest {
+    fn request(name: &str, value: &str) -> SecretRequest {
         let [by, correlation, name, value] = ["ada", "c", name, value].map(str::to_owned);
         SecretRequest { by, correlation, name, value }
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn secret_needs_matching_name_and_id() {
         let vault = Vault::default();
-        let KeptSecret { id } = vault.keep(wish("directory", VALUE)).unwrap();
+        let KeptSecret { id } = vault.keep(request("directory", VALUE)).unwrap();
         assert!(landfall_peer::is_id(&id) && !id.contains("canary"));
         let secrets = secret_ids("directory", &id);
         assert_eq!(input(&vault, &secrets).unwrap(), format!(r#"{{"directory":"{VALUE}"}}"#));
@@ -155,7 +155,7 @@ mod tests {
         assert!(input(&vault, &secrets).is_ok());
         vault.forget(&secrets);
         assert_eq!(input(&vault, &secrets).unwrap_err(), "LF4805");
-        let KeptSecret { id } = vault.keep(wish("directory", VALUE)).unwrap();
+        let KeptSecret { id } = vault.keep(request("directory", VALUE)).unwrap();
         vault.forget_older_than(Duration::ZERO);
         assert_eq!(input(&vault, &secret_ids("directory", &id)).unwrap_err(), "LF4805");
     }
@@ -174,11 +174,11 @@ mod tests {
         let vault = Vault::default();
         for value in [String::new(), "x".repeat(SECRET_BYTES + 1)] {
             assert_eq!(
-                vault.keep(wish("directory", &value)).unwrap_err().code.as_deref(),
+                vault.keep(request("directory", &value)).unwrap_err().code.as_deref(),
                 Some(codes::SITE_SECRET_UNFIT.id)
             );
         }
-        let ids: Vec<_> = (0..=MOST).map(|_| vault.keep(wish("directory", VALUE)).unwrap().id).collect();
+        let ids: Vec<_> = (0..=MOST).map(|_| vault.keep(request("directory", VALUE)).unwrap().id).collect();
         assert_eq!(input(&vault, &secret_ids("directory", &ids[0])).unwrap_err(), "LF4805");
         assert!(input(&vault, &secret_ids("directory", &ids[1])).is_ok());
     }

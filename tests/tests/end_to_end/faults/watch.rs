@@ -135,7 +135,7 @@ impl<'a> Watch<'a> {
         Ok(self.journal.news()?.iter().any(is_begin))
     }
 
-    /// Finds the process that runs the operation. The search is slow, so it stops once there is one.
+    /// Finds the process that runs the operation. The search is slow, so a known one that runs is kept.
     fn find_operation(&mut self) -> Result<()> {
         if !self.operation.as_ref().is_some_and(ProcessId::is_alive) {
             self.operation = self.machine.first()?.descendants().into_iter().find(is_operation);

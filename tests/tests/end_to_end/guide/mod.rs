@@ -1,6 +1,6 @@
-//! The guide of the handbook, from an empty folder to a site, followed literally. It uses a company's proxy with its own
-//! certificate authority, a registry whose tokens expire after 30 seconds, a hub and a package index. The target is a
-//! machine that has only the stick.
+//! The guide of the handbook, from an empty folder to a site, followed literally. It uses a company's proxy with its
+//! own certificate authority, a registry whose tokens expire after 30 seconds, a hub and a package index. The target
+//! is a machine that has only the stick.
 
 mod at_site;
 mod desk;

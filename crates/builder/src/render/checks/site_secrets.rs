@@ -1,5 +1,5 @@
-//! Checks that a component uses each site secret that it asks for, so that nobody at a site provides one in vain. The
-//! check that objects contain no values is made for all objects.
+//! Checks that a component uses each site secret that it requests, so that a site provides none without need. The check
+//! that objects contain no values is made for all objects.
 
 use landfall_error_codes::codes;
 use serde_json::Value;

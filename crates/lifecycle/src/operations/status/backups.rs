@@ -11,7 +11,7 @@ use landfall_host::paths::SitePaths;
 
 use crate::backups::{BackupFolder, CopyRecords, LogRecords, last_try, newest_proven, unusable};
 
-/// Returns the backups of this site, whose settings name these places for copies; `None` if there was never one.
+/// Returns the backups of this site, whose settings name these places for copies; `None` if it never made one.
 pub(in crate::operations) fn backups_status(paths: &SitePaths, folders: &[PathBuf]) -> Option<BackupsStatus> {
     let folder = BackupFolder::of(paths);
     let last_try = last_try::read_backup(paths);

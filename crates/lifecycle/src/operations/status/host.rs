@@ -25,7 +25,7 @@ pub(super) fn clock_status(plausibility: Plausibility, paths: &SitePaths, now: T
     ClockStatus { ready: reason.is_none(), reason, now: format!("{now:.0}"), earlier_than }
 }
 
-/// Queries the kernel; `None` if there is no such folder.
+/// Queries the kernel; `None` if the folder does not exist.
 pub(super) fn disk_status(folder: PathBuf) -> Option<DiskStatus> {
     let space = rustix::fs::statvfs(&folder).ok()?;
     Some(judge_disk(folder, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize))
@@ -46,7 +46,7 @@ pub(super) fn memory_status() -> Option<MemoryStatus> {
     Some(MemoryStatus { total_bytes, available_bytes })
 }
 
-/// Measures etcd's file; `None` if there is no etcd yet.
+/// Measures etcd's file; `None` if etcd does not exist yet.
 pub(super) fn etcd_status(paths: &SitePaths) -> Option<EtcdStatus> {
     let metadata = fs_err::metadata(paths.etcd().join("member/snap/db")).ok()?;
     Some(judge_etcd(metadata.len()))

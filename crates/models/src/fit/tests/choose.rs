@@ -39,7 +39,7 @@ fn accepted_request_is_fulfilled() {
 }
 
 #[test]
-fn refused_wish_has_reason() {
+fn refused_request_has_reason() {
     let host = gpus("H100", 4, (9, 0));
     let refused = |model: Model, request: RequestedFigures| {
         let refusal = choose_model(model, &host, request).unwrap_err();
@@ -105,7 +105,7 @@ fn remaining_gpus_maximize_context() {
 }
 
 #[test]
-fn smaller_wishes_leave_memory() {
+fn smaller_requests_leave_memory() {
     let host = Host { cores: 8, memory_bytes: 24 * GIB, ..Host::default() };
     let report = report(vec![llama_7b_q4()], &host);
     let whole = UsedResources::default().choose(&report, &report.models[0], RequestedFigures::default()).unwrap();
@@ -131,7 +131,7 @@ fn smaller_wishes_leave_memory() {
 }
 
 #[test]
-fn wish_keeps_underlying_refusal() {
+fn request_keeps_underlying_refusal() {
     let degree = |degree: u64| RequestedFigures { tensor_parallel: Some(degree), ..RequestedFigures::default() };
     let old = choose_model(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
     assert_eq!(old.reason, Reason::ComputeCapability, "{}", old.text);
