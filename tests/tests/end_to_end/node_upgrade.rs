@@ -26,12 +26,13 @@ const SELF_LIMIT: Duration = Duration::from_mins(10);
 /// outdated.
 const STAYS: Duration = Duration::from_secs(20);
 
-/// Command that prints the digest of every file that determines the node's software.
+/// Command that prints the digest of every file that determines the node's software. Backups and what the agent derives
+/// from journals are no part of it.
 const NODE_FILES: &str = "sha256sum /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
     /var/lib/kubelet/kubeadm-flags.env /etc/landfall/agent.json /etc/landfall/containerd.toml \
     /etc/landfall/registry.yaml /etc/landfall/certs.d/*/* \
     /etc/systemd/system/landfall-*.service /var/lib/landfall/node/kubeadm.yaml; \
-    readlink /var/lib/landfall/node/current; ls -A /var/lib/landfall | grep -v backups";
+    readlink /var/lib/landfall/node/current; ls -A /var/lib/landfall | grep -vwE 'backups|activity'";
 
 /// Command that lists the folders of node packs.
 const PACKS: &str = "ls /var/lib/landfall/node | grep ^v | sort";
