@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::lock::Lock;
 use crate::{cache, TARGET};
 
 /// Target of programs that load a library of the host.
@@ -37,6 +38,9 @@ pub const FOR_GLIBC: Kind = Kind { name: "dependencies-for-glibc", builds: &["gl
 
 /// File of an entry that holds the digest of its family.
 pub const FAMILY: &str = "family";
+
+/// File of a build folder that is locked while dependencies are copied into it.
+const LOCK: &str = ".dependencies-lock";
 
 /// Folder in which cargo records what is fresh.
 const FINGERPRINTS: &str = ".fingerprint";
@@ -68,6 +72,8 @@ impl Build {
     /// builds of them and is rebuilt. Otherwise, cargo would consider it fresh, but the compiler would not find its
     /// dependencies.
     pub fn bring(&self, cache: &Path) -> Result<(), String> {
+        // A second command of this clone waits, then finds them copied.
+        let _lock = Lock::acquire(&self.target.join(LOCK))?;
         let find = |kind: Kind| self.find(&cache.join(kind.name), kind).map(|entry| (kind, entry));
         let common = find(WITH_TESTS).or_else(|| find(PROGRAMS_ONLY));
         let found = common.into_iter().chain(find(FOR_GLIBC));

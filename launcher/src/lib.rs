@@ -11,6 +11,7 @@ pub mod command;
 pub mod dependencies;
 pub mod facts;
 pub mod install;
+pub mod lock;
 pub mod packages;
 pub mod probe;
 pub mod report;
