@@ -34,8 +34,13 @@ pub(crate) const NODE: &str = "/media/stick/node";
 /// 1.1.0 with a later program.
 pub(crate) const LATER: &str = "/media/stick/later";
 
-/// Builds that release next to the starter on the stick.
+/// Builds that release next to the starter on the stick, on the first call.
 pub(crate) fn ensure_node_release() -> Result<()> {
+    static BUILT: Built<()> = Built::new();
+    BUILT.ensure(build_node_release)
+}
+
+fn build_node_release() -> Result<()> {
     let release = later_releases::define_node(&folder().join("node-release"))?;
     let (vendor, second) = same_vendor("node-vendor")?;
     let tools = images::ensure_gpu_example()?;
@@ -46,8 +51,13 @@ pub(crate) fn ensure_node_release() -> Result<()> {
     Ok(())
 }
 
-/// Builds that release next to the other later ones on the stick, as their successor.
+/// Builds that release next to the other later ones on the stick, as their successor, on the first call.
 pub(crate) fn ensure_half_release() -> Result<()> {
+    static BUILT: Built<()> = Built::new();
+    BUILT.ensure(build_half_release)
+}
+
+fn build_half_release() -> Result<()> {
     later_root()?;
     let vendor = Vendor::open(&folder().join(LATER_VENDOR))?;
     let [_, second] = roots::key_files(&vendor.keys(), Role::Release);
@@ -65,12 +75,11 @@ pub(crate) fn ensure_later_releases() -> Result<()> {
 
 /// Builds these releases, and returns the fingerprint of their newest root document, which the starter lacks.
 pub(crate) fn later_root() -> Result<String> {
-    static BUILT: OnceLock<Result<String, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-    built.clone().map_err(|error| anyhow!("{error}"))
+    static BUILT: Built<String> = Built::new();
+    BUILT.ensure(build_later_releases)
 }
 
-fn build() -> Result<String> {
+fn build_later_releases() -> Result<String> {
     let stick = &fixture()?.stick;
     let (vendor, second) = same_vendor(LATER_VENDOR)?;
     let newest = roots::rotate_further(&vendor)?;
@@ -82,8 +91,13 @@ fn build() -> Result<String> {
     Ok(newest)
 }
 
-/// Builds 1.1.0 with a later program next to the starter on the stick, and that program next to it.
+/// Builds 1.1.0 with a later program next to the starter on the stick, and that program next to it, on the first call.
 pub(crate) fn ensure_release_with_later_program() -> Result<()> {
+    static BUILT: Built<()> = Built::new();
+    BUILT.ensure(build_release_with_later_program)
+}
+
+fn build_release_with_later_program() -> Result<()> {
     fixture()?;
     let program = copy_later_landfall(&folder().join("later-program"))?;
     let desk = folder().join("later-program-vendor");
@@ -94,6 +108,21 @@ pub(crate) fn ensure_release_with_later_program() -> Result<()> {
     vendor.build(&release, &stick, &["--part-size", "256MiB", "--key", &second])?;
     copy_program(&program, &stick.join("landfall"));
     Ok(())
+}
+
+/// Result of a build that tests share: two tests at once would write the same files.
+struct Built<T>(OnceLock<Result<T, String>>);
+
+impl<T: Clone> Built<T> {
+    const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Builds on the first call, and returns the same result afterwards. A second test waits for the first.
+    fn ensure(&self, build: fn() -> Result<T>) -> Result<T> {
+        let built = self.0.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+        built.clone().map_err(|error| anyhow!("{error}"))
+    }
 }
 
 /// Returns the starter's vendor in another environment, and the file of the second key.
