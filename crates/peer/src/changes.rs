@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_documents::failure::{FailureCode, StepFailure};
+use landfall_documents::failure::{Blocker, StepFailure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -221,19 +221,6 @@ pub struct Request {
     /// before a begun change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-}
-
-/// Blocker of a change, among several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Blocker {
-    /// Error code in the registry.
-    pub code: FailureCode,
-    /// Blocker in a few words.
-    pub what: String,
-    /// Found value, and needed value.
-    pub why: String,
-    /// Next step for a person.
-    pub next: String,
 }
 
 /// Reason why a request about a change failed.
