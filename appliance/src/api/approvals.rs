@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use super::changes::{AcceptResult, ask as hand_over, plan_of, unusable_id};
-use super::intent::Intent;
+use super::changes::{AcceptResult, ask as hand_over, plan_of};
+use super::checked_request::CheckedRequest;
+use super::requester::unusable_id;
 use crate::access::Caller;
 use crate::approval::{self, Approval, ApprovalSubject, ApprovedPlan, open, setting};
 use crate::context::Context;
@@ -49,7 +50,7 @@ pub async fn approve_second(
     };
     let page = confirmed_plan(context, &plan, &confirm).await?;
     let approved = ApprovedPlan::second(context, &caller.approver(), id).await?;
-    hand_over(context, caller, request, Intent::Approve { change: page.change, approved, confirm }).await
+    hand_over(context, caller, CheckedRequest::begin(caller, request, page.change, approved, confirm)?).await
 }
 
 /// First approval, which waits for a second person.

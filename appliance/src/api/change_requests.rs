@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use landfall_peer::{BACKUP_TIME_PATTERN, ID_PATTERN};
+use landfall_documents::change::{BACKUP_TIME_PATTERN, Change, DataChoice};
+use landfall_peer::ID_PATTERN;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
-
-use super::intent::deserialize_change;
-use crate::host::{Change, DataFate};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 /// Request to look for media.
 #[derive(Deserialize, JsonSchema)]
@@ -30,6 +29,15 @@ pub struct SentPlan {
     pub(super) request: Option<String>,
     #[serde(flatten, deserialize_with = "deserialize_change")]
     pub(super) change: Change,
+}
+
+/// Deserializes a change only by its name: derived code would also accept the index of the variant.
+fn deserialize_change<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
+    let fields = Map::deserialize(fields)?;
+    if !fields.get("change").is_some_and(Value::is_string) {
+        return Err(D::Error::custom("change: say what is planned, such as `upgrade`"));
+    }
+    Change::deserialize(Value::Object(fields)).map_err(D::Error::custom)
 }
 
 /// Approved upgrade.
@@ -59,7 +67,7 @@ pub struct SentRollback {
     /// Version of the target release.
     pub(super) version: String,
     /// Treatment of data that the installed release has changed.
-    pub(super) data: Option<DataFate>,
+    pub(super) data: Option<DataChoice>,
     /// Digest of the plan.
     pub(super) plan: String,
     /// Name of the site, which confirms the approval.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use landfall_documents::change::Change;
 use landfall_error_codes::codes;
 use landfall_peer::Requester;
 
@@ -13,14 +14,14 @@ use super::Body;
 use super::change_requests::{
     SentAbort, SentConfiguration, SentLook, SentPlan, SentRestore, SentRollback, SentUpgrade,
 };
-use super::intent::Intent;
+use super::checked_request::CheckedRequest;
 use super::site::note;
 use crate::access::Caller;
 use crate::approval::{ApprovedPlan, void_others};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::{Change, MediaPage, OperationPage, PlanPage, Request, RequestState, is_id};
+use crate::host::{ChangeRequest, MediaPage, OperationPage, PlanPage, Request, RequestState, is_id};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
@@ -28,59 +29,28 @@ use crate::task::spawn_for_request;
 const POLL: Duration = Duration::from_secs(1);
 /// Time limit for its end; the host's own limits are shorter.
 const PATIENCE: Duration = Duration::from_mins(25);
-/// Maximum length of a person's name that the host accepts, in bytes.
-const NAME_BYTES: usize = 96;
-
-/// Returns the refusal of a malformed request ID.
-pub(super) fn unusable_id() -> Refusal {
-    Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned())
-}
-
-/// Creates a request ID.
-pub fn new_request() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
 
 /// Sends a request to the host, and records it before and its outcome afterwards, even if the browser no longer waits.
-pub async fn ask(
-    context: &Context,
-    caller: &Caller,
-    request: Option<String>,
-    intent: Intent,
-) -> Result<Request, Refusal> {
-    let is_unusable = request.as_deref().is_some_and(|id| !is_id(id));
-    if let Some(fault) = is_unusable.then(unusable_id).or_else(|| intent.fault()) {
-        return Err(fault);
-    }
-    let asking = spawn_for_request(ask_host(context.clone(), caller.author(), request, intent));
+pub async fn ask(context: &Context, caller: &Caller, request: CheckedRequest) -> Result<Request, Refusal> {
+    let asking = spawn_for_request(ask_host(context.clone(), caller.author(), request));
     asking.await.context(codes::BUG, || "the request for a change was interrupted".to_owned())?
 }
 
-async fn ask_host(
-    context: Context,
-    author: Author,
-    request: Option<String>,
-    intent: Intent,
-) -> Result<Request, Refusal> {
-    let ((wanted, became), object) = (intent.actions(), intent.object());
+async fn ask_host(context: Context, author: Author, checked: CheckedRequest) -> Result<Request, Refusal> {
+    let ((wanted, became), object) = (checked.actions(), checked.object());
+    let change = checked.request();
+    let Requester { request, first, .. } = change.asking();
     // A request that the host already knows is a repetition: its end is recorded under the name of its first sender.
-    let known = match &request {
-        Some(id) => context.site.request(id).await.ok().flatten(),
-        None => None,
-    };
-    let request = request.unwrap_or_else(new_request);
-    let first = intent.first();
+    let known = if checked.may_repeat() { context.site.request(request).await.ok().flatten() } else { None };
     let own =
         || first.as_ref().map_or_else(|| request.clone(), |first| format!("{request}, first approved by {first}"));
     let detail = known.as_ref().map_or_else(own, sent_again);
     note(&context, &author, Event::done(wanted, &object).with(&detail)).await?;
-    if intent.is_change() {
+    if checked.is_change() {
         context.sign_audit_soon().await;
     }
-    let planned = if let Intent::Plan(change) = &intent { Some(change.clone()) } else { None };
-    let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let change = intent.request(Requester { request, by, correlation, first });
-    let asked = match context.site.hand_over(&change).await {
+    let planned = if let ChangeRequest::Plan(request) = change { Some(request.change.clone()) } else { None };
+    let asked = match context.site.hand_over(change).await {
         Ok(asked) => asked,
         Err(error) => {
             note(&context, &author, Event::refused(became, &object, &error.to_string())).await?;
@@ -97,16 +67,6 @@ async fn ask_host(
         note(&context, &author, Event::done(wanted, &object).with(&sent_again(&asked))).await?;
     }
     Ok(asked)
-}
-
-/// Returns the author's name in the form that the host accepts.
-pub(super) fn host_name_of(author: &Author) -> String {
-    let letters = author.name.chars().filter(|letter| !landfall_peer::is_hidden(*letter));
-    let short = letters.scan(0, |bytes, letter| {
-        *bytes += letter.len_utf8();
-        (*bytes <= NAME_BYTES).then_some(letter)
-    });
-    short.collect()
 }
 
 /// Returns the audit detail for a request that the host already has.
@@ -160,13 +120,8 @@ async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
 
 pub(super) type AcceptResult = Result<(StatusCode, Json<Request>), Refusal>;
 
-pub(super) async fn accept(
-    context: &Context,
-    caller: &Caller,
-    request: Option<String>,
-    intent: Intent,
-) -> AcceptResult {
-    Ok((StatusCode::ACCEPTED, Json(ask(context, caller, request, intent).await?)))
+pub(super) async fn accept(context: &Context, caller: &Caller, request: CheckedRequest) -> AcceptResult {
+    Ok((StatusCode::ACCEPTED, Json(ask(context, caller, request).await?)))
 }
 
 /// Look for media
@@ -187,7 +142,7 @@ pub(super) async fn accept(
     ),
 )]
 pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Body<SentLook>) -> AcceptResult {
-    accept(&context, &caller, sent.request, Intent::Look).await
+    accept(&context, &caller, CheckedRequest::look(&caller, sent.request)?).await
 }
 
 /// Plan a change of the site
@@ -209,7 +164,7 @@ pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Bo
     ),
 )]
 pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Body<SentPlan>) -> AcceptResult {
-    accept(&context, &caller, sent.request, Intent::Plan(sent.change)).await
+    accept(&context, &caller, CheckedRequest::plan(&caller, sent.request, sent.change)?).await
 }
 
 /// Makes the host begin a change that one person has approved.
@@ -221,7 +176,7 @@ async fn approve(
     (plan, confirm): (String, String),
 ) -> AcceptResult {
     let approved = ApprovedPlan::alone(context, &plan).await?;
-    accept(context, caller, request, Intent::Approve { change, approved, confirm }).await
+    accept(context, caller, CheckedRequest::begin(caller, request, change, approved, confirm)?).await
 }
 
 /// Approve an upgrade
@@ -340,7 +295,7 @@ pub async fn configure(
     ),
 )]
 pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): Body<SentAbort>) -> AcceptResult {
-    accept(&context, &caller, sent.request, Intent::Abort(sent.operation)).await
+    accept(&context, &caller, CheckedRequest::abort(&caller, sent.request, sent.operation)?).await
 }
 
 /// List media that the host found

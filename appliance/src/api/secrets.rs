@@ -9,7 +9,7 @@ use landfall_peer::{KeptSecret, SECRET_BYTES, SecretRequest};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::changes::host_name_of;
+use super::requester::host_name_of;
 use super::site::note_outcome;
 use crate::access::Caller;
 use crate::context::Context;

@@ -7,13 +7,13 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
 use hyper::body::Bytes;
-use landfall_peer::{ID_PATTERN, SUPPORT_HOURS};
+use landfall_peer::ID_PATTERN;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Body;
 use super::changes::{AcceptResult, accept};
-use super::intent::Intent;
+use super::checked_request::CheckedRequest;
 use super::site::note;
 use crate::access::Caller;
 use crate::audit::Event;
@@ -72,16 +72,7 @@ pub async fn page(State(context): State<Context>) -> Result<Json<SupportPage>, R
     ),
 )]
 pub async fn collect(State(context): State<Context>, caller: Caller, Body(sent): Body<SentSupport>) -> AcceptResult {
-    accept(&context, &caller, sent.request, of_hours(sent.hours)?).await
-}
-
-/// Returns the request for a bundle with logs of this many hours.
-pub fn of_hours(hours: u32) -> Result<Intent, Refusal> {
-    if SUPPORT_HOURS.contains(&hours) {
-        return Ok(Intent::Collect(hours));
-    }
-    let (least, most) = (SUPPORT_HOURS.start(), SUPPORT_HOURS.end());
-    Err(Refusal::Invalid(format!("hours: give a number from {least} to {most}")))
+    accept(&context, &caller, CheckedRequest::collect(&caller, sent.request, sent.hours)?).await
 }
 
 /// Download a support bundle

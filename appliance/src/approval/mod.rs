@@ -59,13 +59,8 @@ impl ApprovedPlan {
         }
     }
 
-    /// Returns the digest of the plan.
-    pub fn plan(&self) -> &str {
-        &self.plan
-    }
-
-    /// Returns who approved first, if two people did.
-    pub fn first(&self) -> Option<&str> {
-        self.first.as_deref()
+    /// Returns the digest of the plan, and who approved first, if two people did.
+    pub fn into_parts(self) -> (String, Option<String>) {
+        (self.plan, self.first)
     }
 }

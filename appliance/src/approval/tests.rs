@@ -44,10 +44,7 @@ async fn second(site: &Site, visitor: &Visitor) -> Reply {
 fn begun_operations(site: &Site) -> Vec<(String, Option<String>)> {
     let requests = site.host.changes.lock().unwrap().clone();
     let begun = requests.into_iter().filter_map(|request| match request {
-        ChangeRequest::Upgrade(request)
-        | ChangeRequest::RollBack(request)
-        | ChangeRequest::Restore(request)
-        | ChangeRequest::Configure(request) => Some((request.asking.by, request.asking.first)),
+        ChangeRequest::Begin(request) => Some((request.asking.by, request.asking.first)),
         _ => None,
     });
     begun.collect()

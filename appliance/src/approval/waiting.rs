@@ -2,6 +2,7 @@
 //! recorded.
 
 use jiff::{SignedDuration, Timestamp};
+use landfall_documents::change::Change;
 
 use super::Approver;
 use super::people::{can_count, count, does_count, is_same_person};
@@ -9,7 +10,7 @@ use super::setting::{is_on, turn_off};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::database::{Connection, Row, query};
-use crate::host::{Change, PlanPage};
+use crate::host::PlanPage;
 use crate::refusal::Refusal;
 use crate::role::Role;
 

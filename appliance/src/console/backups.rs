@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use landfall_documents::backups::{
     BackupCut, BackupList, BackupSummary, BackupTimes, BackupTry, CopyRecord, PointsInTime,
 };
+use landfall_documents::change::Change;
 use landfall_documents::status::StatusReport;
 use serde::Deserialize;
 
@@ -22,9 +23,9 @@ use super::trouble::Trouble;
 use super::units::{bytes, short};
 use super::{PageResult, draw};
 use crate::access::Caller;
-use crate::api::{Intent, back_up_now, drill_now};
+use crate::api::{CheckedRequest, back_up_now, drill_now};
 use crate::context::Context;
-use crate::host::{Change, RunningOperation, Topic};
+use crate::host::{RunningOperation, Topic};
 
 struct Row {
     mark: Mark,
@@ -258,7 +259,7 @@ pub async fn plan_time(
 ) -> PageResult {
     let backup_time = Some(time.trim().to_owned());
     let change = Change::Configure { values: BTreeMap::new(), secrets: BTreeMap::new(), backup_time };
-    hand_over(&context, &caller, SETTINGS, (None, Intent::Plan(change))).await
+    hand_over(&context, &caller, SETTINGS, CheckedRequest::plan(&caller, None, change)?).await
 }
 
 pub async fn drill(State(context): State<Context>, caller: Caller) -> PageResult {

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
+use landfall_documents::change::Change;
 use landfall_error_codes::codes;
 use serde::Deserialize;
 
@@ -15,12 +16,10 @@ use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::{PageResult, go};
 use crate::access::Caller;
-use crate::api::{Intent, approve_second, ask, confirmed_plan};
+use crate::api::{CheckedRequest, approve_second, ask, confirmed_plan};
 use crate::approval::{ApprovedPlan, ask_change};
 use crate::context::Context;
-use crate::host::{
-    Change, OperationPage, OperationState, Request, RequestState, RunningOperation, UnavailableDocument, is_id,
-};
+use crate::host::{OperationPage, OperationState, Request, RequestState, RunningOperation, UnavailableDocument, is_id};
 use crate::people::Role;
 
 /// Path of the page of upgrades and rollbacks.
@@ -335,13 +334,8 @@ pub fn notice(done: &str) -> Option<&'static str> {
 }
 
 /// Sends a request to the host, and redirects to the page that follows it.
-pub async fn hand_over(
-    context: &Context,
-    caller: &Caller,
-    home: &str,
-    (request, intent): (Option<String>, Intent),
-) -> PageResult {
-    let request = ask(context, caller, request, intent).await?;
+pub async fn hand_over(context: &Context, caller: &Caller, home: &str, request: CheckedRequest) -> PageResult {
+    let request = ask(context, caller, request).await?;
     go(&format!("{home}?request={}", request.request))
 }
 
@@ -396,12 +390,13 @@ pub async fn approve(
     let page = confirmed_plan(&context, &plan, &confirm).await?;
     let approved = ApprovedPlan::alone(&context, &plan).await?;
     let (home, change) = (home(page.change.verb()), page.change);
-    hand_over(&context, &caller, home, (Some(request), Intent::Approve { change, approved, confirm })).await
+    let request = CheckedRequest::begin(&caller, Some(request), change, approved, confirm)?;
+    hand_over(&context, &caller, home, request).await
 }
 
 /// Undoes the open change, and returns to the page of the request.
 pub fn abort(home: &'static str) -> MethodRouter<Context> {
     post(move |State(context): State<Context>, caller: Caller, FormFields(form): FormFields<Undo>| async move {
-        hand_over(&context, &caller, home, (None, Intent::Abort(form.operation))).await
+        hand_over(&context, &caller, home, CheckedRequest::abort(&caller, None, form.operation)?).await
     })
 }

@@ -16,7 +16,7 @@ use super::trouble::Trouble;
 use super::units::bytes;
 use super::{PageResult, draw};
 use crate::access::Caller;
-use crate::api::{of_hours, send_support};
+use crate::api::{CheckedRequest, send_support};
 use crate::context::Context;
 use crate::host::{Request, RequestState, SupportBundle};
 use crate::people::Role;
@@ -136,7 +136,7 @@ pub async fn collect(
     caller: Caller,
     FormFields(choice): FormFields<Choice>,
 ) -> PageResult {
-    hand_over(&context, &caller, SUPPORT, (None, of_hours(choice.hours)?)).await
+    hand_over(&context, &caller, SUPPORT, CheckedRequest::collect(&caller, None, choice.hours)?).await
 }
 
 pub async fn download(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> PageResult {

@@ -300,20 +300,7 @@ impl Host for Client {
     }
 
     fn hand_over<'a>(&'a self, request: &'a ChangeRequest) -> BoxFuture<'a, Result<HostRequest, HostError>> {
-        async move {
-            let reply = match request {
-                ChangeRequest::Look(request) => self.post(routes::MEDIA, request).await?,
-                ChangeRequest::Plan(request) => self.post(routes::PLANS, request).await?,
-                ChangeRequest::Upgrade(request) => self.post(routes::UPGRADES, request).await?,
-                ChangeRequest::RollBack(request) => self.post(routes::ROLLBACKS, request).await?,
-                ChangeRequest::Restore(request) => self.post(routes::RESTORES, request).await?,
-                ChangeRequest::Configure(request) => self.post(routes::CONFIGURATIONS, request).await?,
-                ChangeRequest::Abort(request) => self.post(routes::ABORT, request).await?,
-                ChangeRequest::Support(request) => self.post(routes::SUPPORT, request).await?,
-            };
-            reply.document(StatusCode::ACCEPTED)
-        }
-        .boxed()
+        async move { self.post(request.route(), request).await?.document(StatusCode::ACCEPTED) }.boxed()
     }
 
     fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>> {

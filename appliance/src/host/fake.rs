@@ -10,16 +10,17 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hyper::body::Bytes;
 use landfall_audit::{Checkpoint, CheckpointRequest};
+use landfall_documents::change::Change;
 use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer};
 use landfall_host_api::{SupportBundles as _, Uploads as _};
 use landfall_license::answer::{Question, SealedAnswer};
-use landfall_peer::{AUDIT_BYTES, LogLine, PIECE_BYTES, PlanRequest, Problem, Requester};
+use landfall_peer::{AUDIT_BYTES, ApprovedRequest, LogLine, PIECE_BYTES, PlanRequest, Problem, Requester};
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ChangeRequest, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition,
-    MediaPage, OperationPage, PlanPage, ProgressPage, RemovalRequest, Request, RequestState, SecretRequest,
-    SupportPage, Topic, Upload, UploadRequest, UploadsPage,
+    AuditPage, ChangeRequest, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition, MediaPage,
+    OperationPage, PlanPage, ProgressPage, RemovalRequest, Request, RequestState, SecretRequest, SupportPage, Topic,
+    Upload, UploadRequest, UploadsPage,
 };
 
 /// Returns the sample document with this name.
@@ -115,6 +116,13 @@ fn done_request(asking: &Requester, verb: &str, plan: Option<String>) -> Request
         blockers: Vec::new(),
         notes: Vec::new(),
     }
+}
+
+/// Returns the outcome of a change that has begun. A restore has a note.
+fn begun_request(approved: &ApprovedRequest) -> Request {
+    let is_restore = matches!(approved.change, Change::Restore { .. });
+    let note = is_restore.then(|| "what was written last is not saved".to_owned());
+    Request { notes: note.into_iter().collect(), ..done_request(&approved.asking, approved.change.verb(), None) }
 }
 
 impl FakeHost {
@@ -391,13 +399,7 @@ impl Host for FakeHost {
                     self.plans.lock().unwrap().push(plan_of(request, &digest));
                     done_request(&request.asking, "plan", Some(digest))
                 }
-                ChangeRequest::Upgrade(request) => done_request(&request.asking, "upgrade", None),
-                ChangeRequest::RollBack(request) => done_request(&request.asking, "rollback", None),
-                ChangeRequest::Restore(request) => Request {
-                    notes: vec!["what was written last is not saved".to_owned()],
-                    ..done_request(&request.asking, "restore", None)
-                },
-                ChangeRequest::Configure(request) => done_request(&request.asking, "configure", None),
+                ChangeRequest::Begin(request) => begun_request(request),
                 ChangeRequest::Abort(request) => done_request(&request.asking, "abort", None),
                 ChangeRequest::Support(request) => {
                     self.support.collect(request).unwrap();

@@ -21,9 +21,9 @@ pub use client::Client;
 pub use error::HostError;
 pub use follower::follow;
 pub use landfall_peer::{
-    Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
-    Medium, MediumRelease, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalRequest,
-    Request, RequestState, SecretRequest, SupportBundle, SupportPage, Upload, UploadRequest, UploadsPage, VolumeKind,
+    Amounts, AuditPage, ComponentLogs, ComponentResources, ContainerResources, KeptSecret, MediaPage, Medium,
+    MediumRelease, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalRequest, Request,
+    RequestState, SecretRequest, SupportBundle, SupportPage, Upload, UploadRequest, UploadsPage, VolumeKind,
     VolumeResources, is_id,
 };
 pub use reports::{Listener, NewsListener, ReceivedItem};

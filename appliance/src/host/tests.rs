@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use axum::http::StatusCode;
 use landfall_audit::{Entry, Follower, Head, Outcome};
 use landfall_documents::backups::BackupList;
+use landfall_documents::change::Change;
 use landfall_documents::history::{OperationHistory, OperationOutcome};
 use landfall_documents::license::{LicenseReport, UsageStatus};
 use landfall_documents::newer;
@@ -276,7 +277,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     assert!(client.plan("sha256:00000000").await.unwrap().is_none());
     let approved = |request: &str, plan: &str, confirm: &str| {
         let (plan, confirm) = (plan.to_owned(), confirm.to_owned());
-        ChangeRequest::Upgrade(ApprovedRequest { asking: asking(request), change: page.change.clone(), plan, confirm })
+        ChangeRequest::Begin(ApprovedRequest { asking: asking(request), change: page.change.clone(), plan, confirm })
     };
     let refused = async |request: ChangeRequest| match client.hand_over(&request).await.unwrap_err() {
         HostError::Refused(problem) => problem.code.clone().unwrap().to_string(),
@@ -290,7 +291,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     let change = Change::Restore { backup: Some("0f".to_owned()), at: None, components: vec!["db".to_owned()] };
     outcome(&client, ChangeRequest::Plan(PlanRequest { asking: asking("0000000b"), change: change.clone() })).await;
     let (plan, confirm) = (RESTORE.to_owned(), "node-1".to_owned());
-    let restore = ChangeRequest::Restore(ApprovedRequest { asking: asking("0000000c"), change, plan, confirm });
+    let restore = ChangeRequest::Begin(ApprovedRequest { asking: asking("0000000c"), change, plan, confirm });
     let begun = outcome(&client, restore).await;
     assert_eq!((begun.verb.as_str(), begun.notes), ("restore", vec!["the restore has begun".to_owned()]));
     let values = [("postgres.storage".to_owned(), "5Gi".into()), ("assistant.replicas".to_owned(), Value::Null)].into();
@@ -299,7 +300,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
         outcome(&client, ChangeRequest::Plan(PlanRequest { asking: asking("0000000d"), change: change.clone() })).await;
     assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null arrives as such");
     let (plan, confirm) = (planned.plan.unwrap(), "node-1".to_owned());
-    let configure = ChangeRequest::Configure(ApprovedRequest { asking: asking("0000000e"), change, plan, confirm });
+    let configure = ChangeRequest::Begin(ApprovedRequest { asking: asking("0000000e"), change, plan, confirm });
     assert_eq!(outcome(&client, configure).await.notes, ["the configure has begun"]);
     let abort = |request: &str, operation| ChangeRequest::Abort(AbortRequest { asking: asking(request), operation });
     assert_eq!(outcome(&client, abort("00000008", 2)).await.state, RequestState::Done);

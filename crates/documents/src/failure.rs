@@ -140,6 +140,19 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Blocker among several that were found together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Blocker {
+    /// Error code in the registry.
+    pub code: FailureCode,
+    /// Blocker in a few words.
+    pub what: String,
+    /// Found value, and needed value.
+    pub why: String,
+    /// Next step for a person.
+    pub next: String,
+}
+
 /// Failure of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "OperationFailure", transform = describe_step_failure)]

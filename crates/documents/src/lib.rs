@@ -4,6 +4,7 @@
 //! `Unknown`, and [`newer`] passes over unknown fields.
 
 pub mod backups;
+pub mod change;
 pub mod failure;
 pub mod history;
 pub mod license;

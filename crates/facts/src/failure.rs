@@ -1,12 +1,13 @@
 //! The error of a command: a code, what failed, the causes, and the next step.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 
-use landfall_documents::failure as documents;
+use landfall_documents::failure::{self as documents, Blocker};
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, CodedError, ExitClass};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::{printed, shown};
@@ -21,17 +22,17 @@ pub const SCHEMA: u32 = 1;
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
 
-/// Blocker among several that were found together.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct BlockerSummary {
-    /// Error code in the registry.
-    pub code: &'static str,
-    /// Blocker in a few words.
-    pub what: String,
-    /// Found value, and needed value.
-    pub why: String,
-    /// Next step for a person.
-    pub next: String,
+/// Name of a blocker in the schema of the document.
+enum BlockerSummary {}
+
+impl JsonSchema for BlockerSummary {
+    fn schema_name() -> Cow<'static, str> {
+        "BlockerSummary".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Blocker::json_schema(generator)
+    }
 }
 
 /// Failure in the form of `--json`: the last line of standard error.
@@ -50,7 +51,8 @@ pub struct ErrorDocument<'a> {
     /// Causes, outermost first.
     causes: &'a [String],
     /// All blockers, if there are several.
-    blockers: &'a [BlockerSummary],
+    #[schemars(with = "Vec<BlockerSummary>")]
+    blockers: &'a [Blocker],
     /// Next step for a person.
     next: &'a str,
 }
@@ -76,7 +78,7 @@ impl<'a> ErrorDocument<'a> {
 struct Parts {
     code: Code,
     failure: documents::Failure,
-    blockers: Vec<BlockerSummary>,
+    blockers: Vec<Blocker>,
 }
 
 impl Failure {
@@ -117,7 +119,7 @@ impl Failure {
 
     /// Sets the blockers.
     #[must_use]
-    pub fn blocked_by(mut self, blockers: Vec<BlockerSummary>) -> Self {
+    pub fn blocked_by(mut self, blockers: Vec<Blocker>) -> Self {
         self.0.blockers = blockers;
         self
     }
@@ -138,7 +140,7 @@ impl Failure {
     }
 
     /// All blockers, if there are several.
-    pub fn blockers(&self) -> &[BlockerSummary] {
+    pub fn blockers(&self) -> &[Blocker] {
         &self.0.blockers
     }
 

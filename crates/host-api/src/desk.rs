@@ -8,10 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
+use landfall_documents::change::Change;
 use landfall_error_codes::{Code, codes};
-use landfall_peer::{
-    ApprovedRequest, Change, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState, Requester,
-};
+use landfall_peer::{ApprovedRequest, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState, Requester};
 use tokio::time::{Duration, Instant};
 
 /// Number of requests that are remembered.

@@ -1,10 +1,11 @@
 //! Questions of the API to the host. Each call may block.
 
 use landfall_audit::{Checkpoint, CheckpointRequest};
+use landfall_documents::change::Change;
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, Medium, OperationPage, PlanPage, Problem,
-    ProgressPage, Refusal, Requester, SecretRequest, SupportBundle, SupportRequest, Upload, UploadRequest, UploadsPage,
+    AuditPage, ComponentLogs, ComponentResources, KeptSecret, Medium, OperationPage, PlanPage, Problem, ProgressPage,
+    Refusal, Requester, SecretRequest, SupportBundle, SupportRequest, Upload, UploadRequest, UploadsPage,
 };
 
 /// Question whose answer is a document that a command prints.

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use landfall_audit::{Checkpoint, CheckpointRequest, ENTRY_BYTES, Entry, Follower, Head, Outcome};
+use landfall_documents::change::Change;
+use landfall_documents::failure::Blocker;
 use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Amounts, AuditPage, Blocker, Certificate, Change,
-    ComponentLogs, ComponentResources, Identity, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage,
-    PIECE_BYTES, PlanPage, Problem, ProgressPage, Refusal, Requester, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretRequest,
-    client, server,
+    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Amounts, AuditPage, Certificate, ComponentLogs,
+    ComponentResources, Identity, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PIECE_BYTES, PlanPage,
+    Problem, ProgressPage, Refusal, Requester, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretRequest, client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};

@@ -19,9 +19,8 @@ mod uploads;
 pub use authority::{Authority, Day, Terms};
 pub use bounded::{BoundedAcceptor, HeldConnection};
 pub use changes::{
-    AbortRequest, ApprovedRequest, BACKUP_TIME_PATTERN, Blocker, Change, DataFate, ID_PATTERN, LookRequest, MediaPage,
-    Medium, MediumRelease, OperationPage, OperationState, PlanPage, PlanRequest, Refusal, Request, RequestState,
-    Requester, is_backup_time, is_id,
+    AbortRequest, ApprovedRequest, ID_PATTERN, LookRequest, MediaPage, Medium, MediumRelease, OperationPage,
+    OperationState, PlanPage, PlanRequest, Refusal, Request, RequestState, Requester, is_id,
 };
 pub use documents::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs,

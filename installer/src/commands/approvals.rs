@@ -111,7 +111,7 @@ fn text(approvals: &Approvals) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_peer::Change;
+    use landfall_documents::change::Change;
     use serde_json::json;
 
     use super::*;

@@ -1,31 +1,22 @@
 //! `landfall node change`: runs in a child process of the host API. Each subcommand prints one JSON value for the API;
 //! errors are printed as by every command.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{CodedError as _, codes};
-use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
-    ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedConfigure,
-    PreparedUpgrade, RestoreRequest, UpgradeRequest, correlation_of_environment,
+    ArrivedBundle, CheckedBundle, FoundRelease, OperationError, Operations, correlation_of_environment,
 };
 use landfall_lifecycle::removable::{FoundFile, bundles_below};
-use landfall_lifecycle::site_secrets::{BroughtSecrets, SentSecret};
 use landfall_lifecycle::uploads::UploadVerdict;
-use landfall_peer::{DataFate, MediumRelease, Problem};
+use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::configure::ConfigureDryRun;
-use super::install::refusal;
-use super::resolved_change::{ApprovedChange, ResolvedChange, SecretText, read_input};
-use super::restore::RestoreDryRun;
+use super::prepared_change::prepare;
+use super::resolved_change::{ApprovedChange, ResolvedChange, read_input};
 use super::site::operations_of_root;
-use super::upgrade::UpgradeDryRun;
 use crate::cli::ChangeCommand;
-use crate::document::{self, Document};
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
@@ -88,99 +79,18 @@ fn print(printer: Printer, value: &impl Serialize) -> Result<(), Failure> {
 
 /// Plans a change.
 fn plan(operations: &Operations, change: ResolvedChange, printer: Printer) -> Result<(), Failure> {
-    match change {
-        ResolvedChange::Upgrade { bundle } => {
-            let prepared = operations.prepare_upgrade(&UpgradeRequest::to(&bundle)).map_err(refusal)?;
-            print_upgrade(&prepared, operations, printer)
-        }
-        ResolvedChange::Rollback { version, data } => {
-            let prepared = operations.prepare_rollback(Some(&version), choice(data), Edits::Refuse).map_err(refusal)?;
-            print_upgrade(&prepared, operations, printer)
-        }
-        ResolvedChange::Restore { backup, at, components } => {
-            let prepared = operations.prepare_restore(&RestoreRequest { backup, at, components })?;
-            print_plan(&RestoreDryRun::of(&prepared)?, prepared.approval()?, operations, printer)
-        }
-        ResolvedChange::Configure { values, secrets, backup_time } => {
-            let prepared = prepare_configure(operations, &values, secrets, backup_time.as_deref())?;
-            print_plan(&ConfigureDryRun::of(&prepared), prepared.approval()?, operations, printer)
-        }
-    }
+    let (document, digest) = prepare(operations, change)?.plan_document()?;
+    let document: Value = serde_json::from_str(&document)
+        .map_err(|error| Failure::new(codes::BUG, "the plan's document is not JSON").because(&error))?;
+    let (digest, site) = (digest.to_string(), operations.site_name()?);
+    print(printer, &json!({ "digest": digest, "site": site, "document": document }))
 }
 
 /// Begins a change, if its plan is the approved one.
 fn begin(operations: &Operations, approved: ApprovedChange, printer: Printer) -> Result<(), Failure> {
     let ApprovedChange { change, approved } = approved;
-    let keep = |verb: &str| logging::keep(&operations.paths.logs(), verb);
-    match change {
-        ResolvedChange::Upgrade { bundle } => {
-            keep("upgrade");
-            operations.prepare_upgrade(&UpgradeRequest::to(&bundle)).map_err(refusal)?.begin_approved(approved)?;
-        }
-        ResolvedChange::Rollback { version, data } => {
-            keep("rollback");
-            let prepared = operations.prepare_rollback(Some(&version), choice(data), Edits::Refuse).map_err(refusal)?;
-            prepared.begin_approved(approved)?;
-        }
-        ResolvedChange::Restore { backup, at, components } => {
-            return begin_restore(operations, &RestoreRequest { backup, at, components }, approved, printer);
-        }
-        ResolvedChange::Configure { values, secrets, backup_time } => {
-            keep("configure");
-            prepare_configure(operations, &values, secrets, backup_time.as_deref())?.begin_approved(approved)?;
-        }
-    }
-    print(printer, &json!({}))
-}
-
-/// Prepares a change of settings.
-fn prepare_configure<'a>(
-    operations: &'a Operations,
-    values: &ChangedValues,
-    secrets: BTreeMap<String, SecretText>,
-    backup_time: Option<&str>,
-) -> Result<PreparedConfigure<'a>, Failure> {
-    let sent = secrets.into_iter().map(|(name, SecretText(value))| (name, SentSecret::new(&value))).collect();
-    let brought = BroughtSecrets { sent, ..BroughtSecrets::default() };
-    operations.prepare_values(values, backup_time, &brought, Edits::Refuse).map_err(refusal)
-}
-
-fn begin_restore(
-    operations: &Operations,
-    request: &RestoreRequest,
-    approved: Sha256,
-    printer: Printer,
-) -> Result<(), Failure> {
-    logging::keep(&operations.paths.logs(), "restore");
-    let unsaved = operations.prepare_restore(request)?.begin_approved(approved)?;
-    if let Some(unsaved) = &unsaved {
-        tracing::warn!("{unsaved}");
-    }
-    print(printer, &json!({ "notes": unsaved.as_slice() }))
-}
-
-fn print_upgrade(prepared: &PreparedUpgrade<'_>, operations: &Operations, printer: Printer) -> Result<(), Failure> {
-    print_plan(&UpgradeDryRun::of(prepared), prepared.approval()?, operations, printer)
-}
-
-fn print_plan<T: Document>(
-    planned: &T,
-    digest: Sha256,
-    operations: &Operations,
-    printer: Printer,
-) -> Result<(), Failure> {
-    let document: serde_json::Value = serde_json::from_str(&document::line(planned))
-        .map_err(|error| Failure::new(codes::BUG, "the plan's document is not JSON").because(&error))?;
-    let (digest, site) = (digest.to_string(), operations.site_name()?);
-    print(printer, &json!({ "digest": digest, "site": site, "document": document }))?;
-    Ok(())
-}
-
-fn choice(data: Option<DataFate>) -> Option<DataChoice> {
-    data.map(|data| match data {
-        DataFate::Keep => DataChoice::Keep,
-        DataFate::Restore => DataChoice::Restore,
-    })
+    logging::keep(&operations.paths.logs(), change.verb());
+    print(printer, &prepare(operations, change)?.begin_planned(approved)?)
 }
 
 fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle> {

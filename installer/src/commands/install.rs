@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use landfall_documents::failure::Blocker;
 use landfall_lifecycle::findings::Finding;
 use landfall_lifecycle::operations::{
     InstallOutcome, InstallRequest, OperationError, Operations, PlannedInstall, PreparedHostPack,
@@ -12,7 +13,7 @@ use super::plan;
 use super::site::{DEVELOPMENT_NOTE, operations, operations_of_root};
 use crate::cli::InstallArguments;
 use crate::document::Document;
-use crate::failure::{BlockerSummary, Failure};
+use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 use crate::secrets;
@@ -89,8 +90,8 @@ fn install_host_pack(operations: &Operations, prepared: PreparedHostPack<'_>, pr
 
 /// Converts an error to a failure that lists every blocker.
 pub(super) fn refusal(error: OperationError) -> Failure {
-    let blocking = |blocker: &Finding| BlockerSummary {
-        code: blocker.code,
+    let blocking = |blocker: &Finding| Blocker {
+        code: blocker.code.clone(),
         what: blocker.message.clone(),
         // A rule may have only a message.
         why: Some(blocker.why()).filter(|why| !why.is_empty()).unwrap_or_else(|| blocker.message.clone()),

@@ -36,6 +36,7 @@ mod node;
 mod pages;
 mod plan;
 mod preflight;
+mod prepared_change;
 mod probe;
 mod prove;
 mod provenance;

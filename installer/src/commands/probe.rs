@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn absence(reason: &str) -> Absence {
-        Absence { code: "LF3077", reason: reason.to_owned(), next: "Repair it.".to_owned() }
+        Absence { code: "LF3077".into(), reason: reason.to_owned(), next: "Repair it.".to_owned() }
     }
 
     fn report(leftover: Option<Absence>) -> ProbeReport {

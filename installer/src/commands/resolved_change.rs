@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
+use landfall_documents::change::DataChoice;
 use landfall_error_codes::codes;
 use landfall_lifecycle::configuration::ChangedValues;
-use landfall_peer::DataFate;
 use rustix::fs::SeekFrom;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -44,7 +44,7 @@ pub(crate) enum ResolvedChange {
         /// Version of the release.
         version: String,
         /// Treatment of data that the installed release has changed.
-        data: Option<DataFate>,
+        data: Option<DataChoice>,
     },
     /// Restore of a backup.
     Restore {
@@ -64,6 +64,18 @@ pub(crate) enum ResolvedChange {
         /// New time of the daily backup.
         backup_time: Option<String>,
     },
+}
+
+impl ResolvedChange {
+    /// Returns the verb, which names the log.
+    pub(crate) const fn verb(&self) -> &'static str {
+        match self {
+            Self::Upgrade { .. } => "upgrade",
+            Self::Rollback { .. } => "rollback",
+            Self::Restore { .. } => "restore",
+            Self::Configure { .. } => "configure",
+        }
+    }
 }
 
 /// Value of a secret as text. No `Debug`, because it must not reach a log.

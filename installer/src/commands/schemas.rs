@@ -186,13 +186,13 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
+    use landfall_documents::failure::Blocker;
     use landfall_error_codes::codes;
     use landfall_media::progress::Event;
 
     use super::*;
     use crate::commands::install;
     use crate::document;
-    use crate::failure::BlockerSummary;
 
     fn repository() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -270,8 +270,8 @@ mod tests {
         check(&ResumeOutcome::Install(Box::new(install::tests::sample_install())));
         check(&ResumeOutcome::Uninstall(uninstalled()));
         check(&ResumeOutcome::Nothing { release: "starter 1.0.0".to_owned() });
-        let blocking = BlockerSummary {
-            code: "LF3006",
+        let blocking = Blocker {
+            code: "LF3006".into(),
             what: "few".to_owned(),
             why: "1; needed: 2".to_owned(),
             next: "add".to_owned(),

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_documents::backups::BackupSummary;
+use landfall_documents::change::DataChoice;
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{
-    AbortOutcome, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeOutcome, UpgradeRequest,
-};
+use landfall_lifecycle::operations::{AbortOutcome, ObjectEdit, PreparedUpgrade, UpgradeOutcome, UpgradeRequest};
 use landfall_lifecycle::plan::configure::SettingChange;
 use landfall_lifecycle::plan::upgrade::{
     CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use landfall_peer::Change;
+use landfall_documents::change::Change;
 use landfall_test_browser::expect_no_faults;
 use serde_json::json;
 

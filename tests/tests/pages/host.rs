@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use landfall_audit::{Checkpoint, CheckpointRequest};
+use landfall_documents::change::Change;
 use landfall_error_codes::codes;
 use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    AuditPage, Certificate, Change, ComponentLogs, ComponentResources, Event, Identity, KeptSecret, LogLine, MediaPage,
-    Medium, NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, Requester,
-    SecretRequest, server,
+    AuditPage, Certificate, ComponentLogs, ComponentResources, Event, Identity, KeptSecret, LogLine, MediaPage, Medium,
+    NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, Requester, SecretRequest,
+    server,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;

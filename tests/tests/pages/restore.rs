@@ -1,7 +1,8 @@
 //! A restore, from the choice of a backup or of a time to its end, and one that is undone.
 
 use anyhow::{Context, Result, ensure};
-use landfall_peer::{Change, OperationPage, OperationState};
+use landfall_documents::change::Change;
+use landfall_peer::{OperationPage, OperationState};
 use landfall_test_browser::{ENTER, PASSWORD, expect_no_faults};
 
 use super::appearance::Findings;

@@ -1,7 +1,8 @@
 //! A change of settings from the form to its end.
 
 use anyhow::{Context, Result, ensure};
-use landfall_peer::{Change, OperationPage, OperationState};
+use landfall_documents::change::Change;
+use landfall_peer::{OperationPage, OperationState};
 use landfall_test_browser::{ENTER, expect_no_faults};
 use serde_json::json;
 

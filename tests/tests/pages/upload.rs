@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use landfall_bundle_spec::parts::FileKind;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_peer::Change;
+use landfall_documents::change::Change;
 use landfall_test_browser::{Browser, expect_no_faults, until};
 use serde_json::json;
 use tempfile::TempDir;

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::tus::{OCTETS, TusVersion, UploadAnnouncement};
-use super::changes::{host_name_of, new_request};
+use super::requester::{host_name_of, new_request};
 use super::site::{note, note_outcome};
 use crate::access::Caller;
 use crate::audit::{Author, Event};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use landfall_documents::backups::{BackupList, BackupSummary};
+use landfall_documents::change::Change;
 use landfall_documents::status::StatusReport;
 
 use crate::console::backups::{Span, proof_mark, reason};
@@ -14,7 +15,7 @@ use crate::console::moment::Moment;
 use crate::console::state::Mark;
 use crate::console::trouble::Trouble;
 use crate::context::Context;
-use crate::host::{Change, Topic};
+use crate::host::Topic;
 use crate::refusal::Refusal;
 
 /// Prefix of a backup's streams of the cluster itself, which a person restores manually.

@@ -8,6 +8,7 @@ mod tests;
 
 use askama::Template;
 use axum::extract::{Path, State};
+use landfall_documents::change::Change;
 
 use self::choice::{ChoiceResult, load_choice, parse_choice};
 use self::plan::PlanView;
@@ -19,9 +20,8 @@ use super::overview::sentence;
 use super::units::{bytes, short};
 use super::{PageResult, draw, go};
 use crate::access::Caller;
-use crate::api::{Intent, new_request, plan_of};
+use crate::api::{CheckedRequest, new_request, plan_of};
 use crate::context::Context;
-use crate::host::Change;
 
 #[derive(Template)]
 #[template(path = "restore.html")]
@@ -97,6 +97,6 @@ pub async fn plan(
     FormFields(fields): FormFields<Vec<(String, String)>>,
 ) -> PageResult {
     let known = load_choice(&context).await.map(|choice| choice.components).unwrap_or_default();
-    let intent = Intent::Plan(parse_choice(&fields, &known)?);
-    hand_over(&context, &caller, RESTORE, (None, intent)).await
+    let change = parse_choice(&fields, &known)?;
+    hand_over(&context, &caller, RESTORE, CheckedRequest::plan(&caller, None, change)?).await
 }

@@ -1,6 +1,7 @@
 //! Plan of a restore as shown to people: overwritten and lost data, stopped components, required space, and the point
 //! of no return for the previous data.
 
+use landfall_documents::change::Change;
 use serde::Deserialize;
 
 use crate::console::backups::proof_mark;
@@ -11,7 +12,7 @@ use crate::console::planned::{
 };
 use crate::console::state::Mark;
 use crate::console::units::count;
-use crate::host::{Change, PlanPage};
+use crate::host::PlanPage;
 
 /// Fields of the document with their own place.
 const KNOWN: [&str; 7] = ["kind", "schema", "backup", "components", "dependents", "replacesConsole", "plan"];

@@ -1,11 +1,12 @@
 use axum::http::{Method, StatusCode};
+use landfall_documents::change::Change;
 use landfall_peer::Problem;
 use serde_json::json;
 
 use super::choice::parse_choice;
 use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
-use crate::host::{Change, ChangeRequest, OperationPage, OperationState, PlanPage, RequestState};
+use crate::host::{ChangeRequest, OperationPage, OperationState, PlanPage, RequestState};
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
 
@@ -88,8 +89,8 @@ async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
     assert_eq!(begun.header("location"), format!("/restore?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
     let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Restore(_))).collect();
-    let [ChangeRequest::Restore(approved)] = begun[..] else { panic!("{begun:?}") };
+    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Begin(_))).collect();
+    let [ChangeRequest::Begin(approved)] = begun[..] else { panic!("{begun:?}") };
     assert_eq!(
         (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
         (PLAN, "node-1", "root")
@@ -282,6 +283,6 @@ async fn programs_plan_and_approve_with_the_scope_and_the_role() {
     assert_eq!(approve(&operator).await, StatusCode::FORBIDDEN);
     assert_eq!(approve(&site.program("root", &[Scope::Read, Scope::Backup]).await).await, StatusCode::FORBIDDEN);
     let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|request| matches!(request, ChangeRequest::Restore(_))).collect();
+    let begun: Vec<_> = requests.iter().filter(|request| matches!(request, ChangeRequest::Begin(_))).collect();
     assert_eq!(begun.len(), 1, "{begun:?}");
 }

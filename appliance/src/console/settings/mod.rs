@@ -9,6 +9,7 @@ mod tests;
 
 use askama::Template;
 use axum::extract::{Path, State};
+use landfall_documents::change::Change;
 use landfall_documents::settings::SiteSettings;
 
 use self::form::{Entry, Form, changed_values};
@@ -22,9 +23,9 @@ use super::overview::sentence;
 use super::trouble::Trouble;
 use super::{PageResult, draw, go};
 use crate::access::Caller;
-use crate::api::{Intent, new_request, plan_of};
+use crate::api::{CheckedRequest, new_request, plan_of};
 use crate::context::Context;
-use crate::host::{Change, Topic};
+use crate::host::Topic;
 use crate::refusal::Refusal;
 
 /// The form; `None` if no release is installed.
@@ -113,6 +114,6 @@ pub async fn plan(
     let settings = context.site.read::<SiteSettings>(Topic::Settings).await.map_err(Refusal::from)?;
     let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;
     let values = changed_values(&settings, &fields)?;
-    let intent = Intent::Plan(Change::Configure { values, secrets: [].into(), backup_time: None });
-    hand_over(&context, &caller, SETTINGS, (None, intent)).await
+    let change = Change::Configure { values, secrets: [].into(), backup_time: None };
+    hand_over(&context, &caller, SETTINGS, CheckedRequest::plan(&caller, None, change)?).await
 }

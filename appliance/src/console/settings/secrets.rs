@@ -2,16 +2,16 @@
 //! page, log or database row ever contains it.
 
 use axum::extract::State;
+use landfall_documents::change::Change;
 use landfall_documents::settings::{SecretSetting, SecretState};
 use serde::Deserialize;
 
 use crate::access::Caller;
-use crate::api::{Intent, give_secret, known_secret};
+use crate::api::{CheckedRequest, give_secret, known_secret};
 use crate::console::PageResult;
 use crate::console::change::{SETTINGS, hand_over};
 use crate::console::fields::FormFields;
 use crate::context::Context;
-use crate::host::Change;
 use crate::refusal::Refusal;
 
 /// A secret on the page.
@@ -104,5 +104,5 @@ pub async fn give(
     let value = given.value(&secret)?;
     let id = give_secret(&context, &caller, &secret.name, value).await?.id;
     let change = Change::Configure { values: [].into(), secrets: [(secret.name, id)].into(), backup_time: None };
-    hand_over(&context, &caller, SETTINGS, (None, Intent::Plan(change))).await
+    hand_over(&context, &caller, SETTINGS, CheckedRequest::plan(&caller, None, change)?).await
 }

@@ -1,10 +1,11 @@
 use axum::http::{Method, StatusCode};
+use landfall_documents::change::Change;
 use landfall_documents::settings::SiteSettings;
 use serde_json::{Value, json};
 
 use super::form::{Form, changed_values};
+use crate::host::ChangeRequest;
 use crate::host::fake::{PLAN, sample_of};
-use crate::host::{Change, ChangeRequest};
 use crate::people::Scope;
 use crate::refusal::Refusal;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
@@ -172,8 +173,8 @@ async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
     assert_eq!(begun.header("location"), format!("/settings?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
     let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Configure(_))).collect();
-    let [ChangeRequest::Configure(approved)] = begun[..] else { panic!("{begun:?}") };
+    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Begin(_))).collect();
+    let [ChangeRequest::Begin(approved)] = begun[..] else { panic!("{begun:?}") };
     assert_eq!((approved.plan.as_str(), approved.asking.by.as_str()), (PLAN, "root"));
     let followed = root.get(&format!("/settings?request={request}")).await.body;
     assert!(!followed.contains("set:postgres.memory"), "what was asked for comes first");

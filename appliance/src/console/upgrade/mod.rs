@@ -9,6 +9,7 @@ mod view;
 
 use askama::Template;
 use axum::extract::{Path, State};
+use landfall_documents::change::{Change, DataChoice};
 use serde::Deserialize;
 
 use self::plan::PlanView;
@@ -23,9 +24,8 @@ use super::overview::sentence;
 use super::units::{bytes, percent};
 use super::{PageResult, draw, go};
 use crate::access::Caller;
-use crate::api::{Intent, new_request, plan_of};
+use crate::api::{CheckedRequest, new_request, plan_of};
 use crate::context::Context;
-use crate::host::{Change, DataFate};
 use crate::refusal::Refusal;
 
 #[derive(Template)]
@@ -103,7 +103,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
 }
 
 pub async fn look(State(context): State<Context>, caller: Caller) -> PageResult {
-    hand_over(&context, &caller, UPGRADE, (None, Intent::Look)).await
+    hand_over(&context, &caller, UPGRADE, CheckedRequest::look(&caller, None)?).await
 }
 
 pub async fn plan(
@@ -111,8 +111,8 @@ pub async fn plan(
     caller: Caller,
     FormFields(form): FormFields<ChosenMedium>,
 ) -> PageResult {
-    let intent = Intent::Plan(Change::Upgrade { medium: form.medium });
-    hand_over(&context, &caller, UPGRADE, (None, intent)).await
+    let change = Change::Upgrade { medium: form.medium };
+    hand_over(&context, &caller, UPGRADE, CheckedRequest::plan(&caller, None, change)?).await
 }
 
 pub async fn plan_return(
@@ -122,10 +122,10 @@ pub async fn plan_return(
 ) -> PageResult {
     let data = match form.data.as_str() {
         "" => None,
-        "keep" => Some(DataFate::Keep),
-        "restore" => Some(DataFate::Restore),
+        "keep" => Some(DataChoice::Keep),
+        "restore" => Some(DataChoice::Restore),
         _ => return Err(Refusal::Invalid("data: keep or restore".to_owned()).into()),
     };
-    let intent = Intent::Plan(Change::Rollback { version: form.version, data });
-    hand_over(&context, &caller, UPGRADE, (None, intent)).await
+    let change = Change::Rollback { version: form.version, data };
+    hand_over(&context, &caller, UPGRADE, CheckedRequest::plan(&caller, None, change)?).await
 }

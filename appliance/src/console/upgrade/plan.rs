@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use landfall_documents::change::{Change, DataChoice};
 use serde::Deserialize;
 
 use crate::console::change::UPGRADE;
@@ -13,7 +14,7 @@ use crate::console::planned::{
 };
 use crate::console::state::{Mark, State};
 use crate::console::units::{bytes, count};
-use crate::host::{Change, DataFate, PlanPage};
+use crate::host::PlanPage;
 
 /// Fields of the document with their own place.
 const KNOWN: [&str; 9] = ["kind", "schema", "from", "to", "missingBytes", "node", "components", "backup", "plan"];
@@ -173,8 +174,8 @@ impl PlanView {
         rest.extend(outlook.rest);
         let is_upgrade = matches!(page.change, Change::Upgrade { .. });
         let data = match page.change {
-            Change::Rollback { data: Some(DataFate::Keep), .. } => Some("stays as it is"),
-            Change::Rollback { data: Some(DataFate::Restore), .. } => Some("comes from the backup"),
+            Change::Rollback { data: Some(DataChoice::Keep), .. } => Some("stays as it is"),
+            Change::Rollback { data: Some(DataChoice::Restore), .. } => Some("comes from the backup"),
             _ => None,
         };
         let node = document.node.as_ref().map(node_sentences).unwrap_or_default();

@@ -1,10 +1,11 @@
 use axum::http::{Method, StatusCode};
+use landfall_documents::change::{Change, DataChoice};
 use landfall_peer::Problem;
 use serde_json::json;
 
 use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
-use crate::host::{Change, ChangeRequest, DataFate, OperationPage, PlanPage, Request, RequestState};
+use crate::host::{ChangeRequest, OperationPage, PlanPage, Request, RequestState};
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until};
 
@@ -115,8 +116,8 @@ async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     let again = approve(&root, "node-1").await;
     assert_eq!(again.header("location"), begun.header("location"), "sent twice, begun once");
     let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Upgrade(_))).collect();
-    let [ChangeRequest::Upgrade(approved)] = begun[..] else { panic!("{begun:?}") };
+    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Begin(_))).collect();
+    let [ChangeRequest::Begin(approved)] = begun[..] else { panic!("{begun:?}") };
     assert_eq!(
         (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
         (PLAN, "node-1", "root")
@@ -148,7 +149,7 @@ async fn a_return_is_planned_with_what_becomes_of_data() {
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
     let requests = site.host.changes.lock().unwrap().clone();
     let [ChangeRequest::Plan(request)] = &requests[..] else { panic!("{requests:?}") };
-    assert_eq!(request.change, Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) });
+    assert_eq!(request.change, Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataChoice::Keep) });
     let refused = olga.post("/releases/plan", &[("version", "1.0.0"), ("data", "delete")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -1,5 +1,6 @@
 //! Finding: one type for all, whether they block, warn or pass.
 
+use landfall_documents::failure::FailureCode;
 use landfall_documents::warning::AcceptedBy;
 use landfall_error_codes::{Code, CodedError};
 use schemars::JsonSchema;
@@ -36,7 +37,7 @@ pub struct Finding {
     /// Severity of the finding.
     pub severity: Severity,
     /// Error code in the registry.
-    pub code: &'static str,
+    pub code: FailureCode,
     /// Finding in a few words.
     pub message: String,
     /// Measured value, with its unit.
@@ -67,7 +68,7 @@ impl Finding {
             topic: entry.topic,
             name: entry.name.to_owned(),
             severity: Severity::Blocker,
-            code: code.id,
+            code: code.into(),
             message: code.title.to_owned(),
             measured: measured.into(),
             threshold: threshold.into(),
@@ -171,6 +172,14 @@ impl Finding {
     }
 }
 
+#[cfg(test)]
+impl Finding {
+    /// Returns the ID of the code.
+    pub(crate) fn code_id(&self) -> &'static str {
+        self.code.known().expect("findings have codes of this version").id
+    }
+}
+
 impl std::fmt::Display for Finding {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "[{}] {}: {}", self.code, self.message, self.why())
@@ -181,5 +190,5 @@ impl std::fmt::Display for Finding {
 /// each, problems that may need another machine or a reboot come first. Repairs by commands follow, and the vendor's
 /// rules and the license come last.
 pub fn sort(findings: &mut [Finding]) {
-    findings.sort_by_key(|finding| (finding.severity, !finding.must_accept, catalog::entry(finding.code).rank));
+    findings.sort_by_key(|finding| (finding.severity, !finding.must_accept, catalog::entry(&finding.code).rank));
 }

@@ -182,10 +182,10 @@ impl Licensing {
     /// Adds the date by which a license has ended or does not apply yet.
     fn add_date(&self, blocker: &mut Finding) {
         let Some(held) = &self.held else { return };
-        if [codes::LICENSE_ENDED.id, codes::LICENSE_NOT_YET.id].contains(&blocker.code) {
+        if [codes::LICENSE_ENDED, codes::LICENSE_NOT_YET].iter().any(|code| blocker.code == *code) {
             blocker.measured = format!("{}, judged by the date {:.0}", blocker.measured, held.judged.date);
         }
-        if blocker.code == codes::LICENSE_ENDED.id {
+        if blocker.code == codes::LICENSE_ENDED {
             blocker.fix = format!("{} {WRONG_DATE}", blocker.fix);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_cluster::{Cluster, Inventory, ObjectName, selector};
 use landfall_documents::backups::BackupSummary;
+use landfall_documents::change::DataChoice;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -17,15 +18,6 @@ use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
 use crate::steps::stop::Stop;
-
-/// A rollback's treatment of data that the installed release has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataChoice {
-    /// The earlier release runs on the data as it is; its proofs show whether it can.
-    Keep,
-    /// The newest proven backup of the earlier release replaces the data; later writes are lost.
-    Restore,
-}
 
 /// The planned treatment of components' data.
 pub(super) struct PlannedData {

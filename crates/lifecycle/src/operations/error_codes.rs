@@ -7,8 +7,7 @@ use crate::findings::Finding;
 
 /// Returns true if the machine itself is ready and only a license is missing.
 pub(super) fn only_license(blockers: &[Finding]) -> bool {
-    let of_license =
-        |blocker: &Finding| codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License);
+    let of_license = |blocker: &Finding| blocker.code.class() == Some(ExitClass::License);
     !blockers.is_empty() && blockers.iter().all(of_license)
 }
 

@@ -89,7 +89,6 @@ pub use backup_schedule::{KeptBackups, ScheduledBackups};
 pub use bundle::{TrustedRelease, open_trusted, open_verified};
 pub use carry::{CarriedOut, CheckedIncoming, IncomingFiles, IncomingVerdict, RefusedFile, TakenBundle, TakenIn};
 pub use change::ChangeOutcome;
-pub use changed_data::DataChoice;
 pub use changing::{AbortOutcome, ObjectEdit};
 pub use configure::{ConfigureOutcome, PreparedConfigure};
 pub use console::{ConsoleAddress, OperationProgress};

@@ -228,7 +228,7 @@ fn is_known(facts: &Facts, code: Code) -> bool {
 
 /// Returns the passed findings, given the other findings.
 pub(super) fn findings(subject: &Subject<'_>, found: &[Finding]) -> Vec<Finding> {
-    let is_found = |code: &Code| found.iter().any(|finding| finding.code == code.id);
+    let is_found = |code: &Code| found.iter().any(|finding| finding.code == *code);
     let passing = PASSING.iter().filter(|passing| !passing.codes.iter().any(is_found));
     let passing = passing.filter(|passing| passing.codes.first().is_some_and(|code| is_known(subject.facts, *code)));
     passing

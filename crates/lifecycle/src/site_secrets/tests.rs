@@ -258,7 +258,7 @@ impl Case {
 fn codes_of(findings: &[Finding]) -> Vec<&str> {
     let text = serde_json::to_string(findings).unwrap();
     assert!(!text.contains(WORD), "{text}");
-    findings.iter().filter(|finding| finding.is_blocker()).map(|finding| finding.code).collect()
+    findings.iter().filter(|finding| finding.is_blocker()).map(Finding::code_id).collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use landfall_documents::failure::Blocker;
 use landfall_error_codes::{CodedError as _, codes};
 use landfall_lifecycle::findings::quote;
 use landfall_lifecycle::operations::{IncomingFiles, IncomingVerdict, RefusedFile, TakenIn};
@@ -10,7 +11,7 @@ use crate::cli::CarryInArguments;
 use crate::commands::license::site;
 use crate::commands::site::operations_of_root;
 use crate::document::Document;
-use crate::failure::{BlockerSummary, Failure};
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 impl Document for TakenIn {
@@ -34,15 +35,15 @@ pub(super) fn run(arguments: &CarryInArguments, printer: Printer) -> Result<(), 
     }
 }
 
-fn blocking(RefusedFile { path, error }: RefusedFile) -> BlockerSummary {
-    let code = error.code().id;
+fn blocking(RefusedFile { path, error }: RefusedFile) -> Blocker {
+    let code = error.code().into();
     let failure = Failure::from(error);
     let mut why = failure.what().to_owned();
     for cause in failure.causes() {
         why.push_str(": ");
         why.push_str(cause);
     }
-    BlockerSummary { code, what: path.display().to_string(), why, next: failure.next_step().to_owned() }
+    Blocker { code, what: path.display().to_string(), why, next: failure.next_step().to_owned() }
 }
 
 fn text(taken: &TakenIn) -> String {
@@ -92,7 +93,7 @@ mod tests {
     fn refused_file_keeps_code_and_hint() {
         let error = StepError::new(codes::LICENSE_REVOKED, "the license acme-1 is revoked").into();
         let refused = blocking(RefusedFile { path: "/media/stick/acme-1.license".into(), error });
-        assert_eq!((refused.code, refused.why.as_str()), ("LF4705", "the license acme-1 is revoked"));
+        assert_eq!((&*refused.code, refused.why.as_str()), ("LF4705", "the license acme-1 is revoked"));
         assert_eq!(
             (refused.what.as_str(), refused.next.as_str()),
             ("/media/stick/acme-1.license", codes::LICENSE_REVOKED.fix)

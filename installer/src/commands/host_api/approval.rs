@@ -69,8 +69,8 @@ fn waiting(plan: &PlanPage, asking: &Requester) -> WaitingChange {
 mod tests {
     use std::sync::Mutex;
 
+    use landfall_documents::change::Change;
     use landfall_host::paths::SitePaths;
-    use landfall_peer::Change;
     use serde_json::json;
 
     use super::*;

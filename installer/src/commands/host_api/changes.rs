@@ -9,11 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::change::Change;
 use landfall_error_codes::{CodedError, cases, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Change, KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretRequest};
+use landfall_peer::{KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretRequest};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use landfall_documents::failure::FailureCode;
+use landfall_documents::failure::{Blocker, FailureCode};
 use landfall_documents::history::AskedBy;
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
 use landfall_lifecycle::operations::{ASKED_VARIABLE, CORRELATION_VARIABLE, asked_variable};
-use landfall_peer::{Blocker, Problem, Refusal, Requester, is_id};
+use landfall_peer::{Problem, Refusal, Requester, is_id};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use landfall_agent::settings::AgentSettings;
 use landfall_audit::{Checkpoint, CheckpointRequest};
+use landfall_documents::change::Change;
 use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
@@ -23,8 +24,8 @@ use landfall_lifecycle::host_approvals::HostApprovals;
 use landfall_lifecycle::operations::{JudgedLicense, LogSource, OperationProgress, Operations, RecentLines, ShownLogs};
 use landfall_media::progress::SilentProgress;
 use landfall_peer::{
-    AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage,
-    PlanPage, Problem, ProgressPage, Refusal, Requester, SecretRequest, server,
+    AuditPage, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PlanPage,
+    Problem, ProgressPage, Refusal, Requester, SecretRequest, server,
 };
 
 use self::changes::Changes;

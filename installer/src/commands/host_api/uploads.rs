@@ -73,10 +73,11 @@ impl Uploads for Changes {
 mod tests {
     use std::sync::Arc;
 
+    use landfall_documents::change::Change;
     use landfall_host::paths::SitePaths;
     use landfall_media::durable;
     use landfall_media::progress::SilentProgress;
-    use landfall_peer::{Change, Requester};
+    use landfall_peer::Requester;
 
     use super::*;
 

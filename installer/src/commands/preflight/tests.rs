@@ -15,7 +15,7 @@ fn finding(topic: Topic, name: &str, severity: Severity, code: &'static str) -> 
         topic,
         name: name.to_owned(),
         severity,
-        code,
+        code: code.into(),
         message: format!("Something about {name}"),
         measured: "1".to_owned(),
         threshold: "2".to_owned(),

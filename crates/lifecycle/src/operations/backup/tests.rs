@@ -1,3 +1,5 @@
+use jiff::{SignedDuration, Timestamp};
+use landfall_backup::{BackupKind, NewBackup};
 use landfall_documents::backups::BackupTry;
 use landfall_media::durable;
 use serde_json::json;
@@ -68,4 +70,42 @@ fn refused_drill_is_noted() {
     let failure = operations.last_drill().and_then(|last| last.failure).unwrap();
     assert_eq!(failure.code, codes::SITE_BUSY);
     drop(lock);
+}
+
+/// Saves a backup of the stream `db/rows`, and a log that continues it.
+fn save_with_log(repository: &Repository) {
+    let rule = json!({
+        "name": "rows", "workload": { "kind": "StatefulSet", "name": "db" }, "volume": "data", "limit_seconds": 60,
+        "save": ["dump"], "load": ["fill"],
+    });
+    let stream = json!({
+        "component": "db", "namespace": "db", "readySeconds": 60, "workload": {}, "link": "a", "rule": rule,
+    });
+    let manifest = json!({ "schema": 1, "release": "tiny", "version": "1.3.0", "streams": [stream] });
+    let facts = [("release", "tiny"), ("version", "1.3.0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let manifest = ("LANDFALL/manifest.json".parse().unwrap(), manifest.to_string().into_bytes());
+    let (time, documents) = (Timestamp::now(), vec![manifest]);
+    let backup = NewBackup { kind: BackupKind::Full, time, facts: facts.into(), streams: Vec::new(), documents };
+    repository.save(backup).unwrap();
+    let time = time + SignedDuration::from_mins(1);
+    let facts = log(1, "a", "b").facts;
+    let later = NewBackup { kind: BackupKind::Log, time, facts, streams: Vec::new(), documents: Vec::new() };
+    repository.save(later).unwrap();
+}
+
+/// A person takes the good copy of the journal out of a listed backup.
+#[test]
+fn backups_are_listed_beside_damaged_journal() {
+    let fixture = installed_site(&with_data(), json!({}));
+    let operations = &fixture.operations;
+    save_with_log(&BackupFolder::of(&operations.paths).open_or_create().unwrap());
+    let list = || (operations.backups().unwrap(), operations.points_in_time().unwrap());
+    let before = list();
+    assert_eq!(before.1.iter().map(|points| points.stream.as_str()).collect::<Vec<_>>(), ["db/rows"]);
+    let journal = operations.journals().list().unwrap().pop().unwrap().path;
+    let mut bytes = fs_err::read(&journal).unwrap();
+    bytes[200] ^= 1;
+    durable::write_file(&journal, &bytes, 0o600).unwrap();
+    assert_eq!(operations.history().err().map(|error| error.code()), Some(codes::JOURNAL_CORRUPT));
+    assert_eq!(list(), before);
 }

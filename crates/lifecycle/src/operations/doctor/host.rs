@@ -32,7 +32,7 @@ fn of_finding(finding: &Finding, report: &StatusReport) -> Option<Problem> {
     Some(Problem {
         severity,
         name: finding.name.clone(),
-        code: Some(finding.code.into()),
+        code: Some(finding.code.clone()),
         what,
         next: finding.next(),
         commands: finding.commands.clone(),

@@ -52,7 +52,7 @@ impl Adoption {
             DataRelation::New => blockers,
             DataRelation::Back => Vec::new(),
             DataRelation::Declined => {
-                let codes: Vec<&str> = blockers.iter().map(|blocker| blocker.code).collect();
+                let codes: Vec<&str> = blockers.iter().map(|blocker| &*blocker.code).collect();
                 for kept in self.blockers.iter_mut().filter(|_| !codes.is_empty()) {
                     kept.fix = format!(
                         "{} With its data this version comes back whatever the license says; without it, the license \

@@ -61,10 +61,10 @@ mod tests {
     fn unfit_nodes_get_no_pod() {
         let refused = |live: &Value| {
             let ProbeOutcome::Absent(absent) = node(live).unwrap_err().probed else { panic!("it has facts") };
-            (absent.code, absent.reason)
+            (absent.code.to_string(), absent.reason)
         };
         let windows = refused(&live("win", "windows", "True"));
-        assert_eq!(windows, ("LF3077", "it runs windows, and facts are of Linux".to_owned()));
+        assert_eq!(windows, ("LF3077".to_owned(), "it runs windows, and facts are of Linux".to_owned()));
         for name in ["", "../../etc/passwd", "a/b", "UPPER", ".hidden", "a b", "end-", &"x".repeat(254)] {
             assert!(refused(&live(name, "linux", "True")).1.starts_with("its name"), "{name}");
         }

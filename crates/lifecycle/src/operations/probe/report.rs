@@ -1,5 +1,6 @@
 //! Results of a probe.
 
+use landfall_documents::failure::FailureCode;
 use landfall_error_codes::{Code, ExitClass};
 use landfall_host::facts::Facts;
 use schemars::JsonSchema;
@@ -43,7 +44,7 @@ pub enum ProbeOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct Absence {
     /// Error code in the registry.
-    pub code: &'static str,
+    pub code: FailureCode,
     /// Cause that was found.
     pub reason: String,
     /// Next step for a person.
@@ -52,7 +53,7 @@ pub struct Absence {
 
 impl Absence {
     pub(super) fn new(code: Code, reason: impl Into<String>) -> Self {
-        Self { code: code.id, reason: reason.into(), next: code.fix.to_owned() }
+        Self { code: code.into(), reason: reason.into(), next: code.fix.to_owned() }
     }
 }
 

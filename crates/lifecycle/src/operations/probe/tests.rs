@@ -30,7 +30,7 @@ fn leftover_namespace_is_always_named() {
     assert_eq!(merge_errors(Ok(()), None, "landfall-probe-1").unwrap(), None);
     assert_eq!(merge_errors(failed(), None, "landfall-probe-1").unwrap_err().code(), codes::CLUSTER_UNREACHABLE);
     let left = merge_errors(Ok(()), Some(&not_deleted()), "landfall-probe-1").unwrap().unwrap();
-    assert_eq!(left.code, "LF3079");
+    assert_eq!(left.code, codes::PROBE_LEFTOVER);
     assert!(left.reason.starts_with("the namespace landfall-probe-1 is not deleted: "), "{}", left.reason);
     let both = merge_errors(failed(), Some(&not_deleted()), "landfall-probe-1").unwrap_err();
     assert_eq!(both.code(), codes::PROBE_LEFTOVER);

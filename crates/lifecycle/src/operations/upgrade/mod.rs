@@ -9,6 +9,7 @@ mod seen;
 use std::path::Path;
 
 use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_documents::change::DataChoice;
 use landfall_documents::operation::Operation;
 use landfall_host::facts::Facts;
 use landfall_media::stage::check_held;
@@ -26,7 +27,7 @@ use landfall_cluster::Edits;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::changed_data::{DataChoice, PlannedData};
+use super::changed_data::PlannedData;
 use super::error::{OperationError, Result, refuse_blocked};
 use super::history::History;
 use super::planned::sizes;

@@ -182,7 +182,7 @@ fn uncountable_gpus_are_not_judged() {
         GpuResourceInputs { release: &release, gpus: Some(&report), configuration: &configuration, fitted: &fitted };
     let document = |name: &str| documents.get(name).map(Vec::as_slice);
     let undeclared = findings(&inputs, document);
-    assert_eq!((undeclared.len(), undeclared[0].code), (1, "LF3072"), "an older build did not refuse it");
+    assert_eq!((undeclared.len(), undeclared[0].code_id()), (1, "LF3072"), "an older build did not refuse it");
     let without = crate::plan::install::tests::release();
     let document = |name: &str| documents.get(name).map(Vec::as_slice);
     assert_eq!(findings(&GpuResourceInputs { release: &without, ..inputs }, document), []);

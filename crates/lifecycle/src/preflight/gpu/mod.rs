@@ -39,7 +39,7 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     let is_hidden = matches!(state, HostState::DeviceLost { .. }) && lacks_fabric_manager(report);
     let hidden = is_hidden.then(|| fabric_manager::missing(&report.hardware, needs_text(wanted)));
     let mut findings: Vec<Finding> = obstacle(facts, report, wanted, state).into_iter().chain(hidden).collect();
-    let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST.id);
+    let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST);
     if is_enough && can_be_counted {
         // A lost GPU matters less if the others suffice.
         for finding in &mut findings {

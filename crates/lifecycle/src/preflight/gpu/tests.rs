@@ -55,7 +55,7 @@ fn lost_gpu_hides_no_other_blocker() {
     let report = facts.gpus.as_mut().unwrap();
     report.hardware.devices[0].answers = Some(false);
     let found = findings(&facts, Some(&sample_requirements(4)));
-    let found: Vec<_> = found.iter().filter(|finding| finding.is_blocker()).map(|finding| finding.code).collect();
+    let found: Vec<_> = found.iter().filter(|finding| finding.is_blocker()).map(Finding::code_id).collect();
     assert_eq!(found, [codes::GPU_DEVICE_LOST.id, codes::GPU_FABRIC_MANAGER.id]);
 }
 
@@ -69,7 +69,7 @@ fn release_without_gpus_checks_none() {
 #[test]
 fn facts_without_gpus_block() {
     let found = findings(&sample(), Some(&sample_requirements(1)));
-    assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), [codes::GPU_NOT_KNOWN.id]);
+    assert_eq!(found.iter().map(Finding::code_id).collect::<Vec<_>>(), [codes::GPU_NOT_KNOWN.id]);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn gpu_count_memory_and_capability_count() {
     let blocks = |machine: &str, wanted: &GpuRequirements| {
         findings(&host(machine), Some(wanted))
             .iter()
-            .any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
+            .any(|finding| finding.code == codes::GPU_TOO_FEW && finding.is_blocker())
     };
     let memory = |gibibytes: u64| GpuRequirements { memory_bytes: Some(gibibytes << 30), ..sample_requirements(2) };
     assert!(!blocks("two-l4", &sample_requirements(2)) && blocks("two-l4", &sample_requirements(3)));
@@ -93,7 +93,7 @@ fn whole_and_divided_gpus_differ() {
     let of = |machine: &str, mig| {
         let wanted = GpuRequirements { mig: Some(mig), ..sample_requirements(1) };
         let found = findings(&host(machine), Some(&wanted));
-        found.iter().any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
+        found.iter().any(|finding| finding.code == codes::GPU_TOO_FEW && finding.is_blocker())
     };
     assert!(!of("two-l4", MigRequirement::Whole) && of("two-l4", MigRequirement::Divided));
     assert!(of("a100-mig", MigRequirement::Whole) && !of("a100-mig", MigRequirement::Divided));

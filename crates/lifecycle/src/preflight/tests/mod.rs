@@ -106,7 +106,7 @@ fn unknown_facts_are_not_passed() {
     let shown = |facts: &Facts| {
         let found = findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
         let passed = found.into_iter().filter(|finding| finding.severity == Severity::Passed);
-        passed.map(|finding| finding.code).collect::<Vec<_>>()
+        passed.map(|finding| finding.code_id()).collect::<Vec<_>>()
     };
     let of_new_facts = [
         codes::KERNEL_OPTIONS,
@@ -168,7 +168,7 @@ fn busy_port_names_its_component() {
         built_at: BUILT,
     };
     let busy = |findings: Vec<Finding>| {
-        let busy = findings.into_iter().filter(|finding| finding.code == codes::PORT_IN_USE.id);
+        let busy = findings.into_iter().filter(|finding| finding.code == codes::PORT_IN_USE);
         busy.map(|finding| finding.measured).collect::<Vec<_>>()
     };
     let measured = "TCP 31443 (nginx, process 812), for console: Service/landfall-console; \
@@ -188,7 +188,7 @@ fn old_host_glibc_blocks() {
     release.node_packs.push(pack);
     let found = |release: &ReleaseDocument, facts: &Facts| {
         let found = findings(facts, release, &SiteConfiguration::default(), Sizes::default());
-        let mut found = found.into_iter().filter(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD.id);
+        let mut found = found.into_iter().filter(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD);
         found.next().map(|finding| (finding.severity, finding.measured))
     };
     let of = |glibc: Option<&str>| Facts { glibc: glibc.map(str::to_owned), ..sample() };
@@ -214,7 +214,7 @@ fn old_host_glibc_blocks() {
         built_at: BUILT,
     };
     let before_upgrade = upgrade(&subject, None, &[]);
-    assert!(before_upgrade.iter().any(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD.id && finding.is_blocker()));
+    assert!(before_upgrade.iter().any(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD && finding.is_blocker()));
 
     let is_static = crate::plan::install::tests::release();
     assert_eq!(found(&is_static, &of(Some("2.31"))), None, "programs that are linked statically need no glibc");
@@ -241,7 +241,7 @@ fn fast_clock_blocks_until_confirmed() {
     assert_eq!(text(&found("2036-01-01T00:00:00Z", Some("2036-01-01T00:00:00Z"))), "", "a person has confirmed it");
     assert_eq!(found("2036-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")).len(), 1);
     let garbled = found("yesterday", None);
-    assert_eq!(garbled.iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
+    assert_eq!(garbled.iter().map(Finding::code_id).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn site_clock_must_be_plausible() {
     let folder = tempfile::tempdir().unwrap();
     let paths = landfall_host::paths::SitePaths::below(folder.path());
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
-    let look = |now: &str| clock::of_site(&paths, BUILT, at(now)).map_err(|blocker| blocker.code);
+    let look = |now: &str| clock::of_site(&paths, BUILT, at(now)).map_err(|blocker| blocker.code_id());
     assert_eq!(look("2015-01-01T00:00:00Z"), Err(codes::CLOCK_WRONG.id));
     assert_eq!(look("2036-01-01T00:00:00Z"), Err(codes::NODE_CLOCK.id));
     assert_eq!(look("2026-01-01T00:00:00Z"), Ok(None));
@@ -297,7 +297,7 @@ fn ambiguous_node_address_blocks() {
     };
     facts.network.addresses.push(second);
     let codes = |facts: &Facts, configuration: &SiteConfiguration| -> Vec<&str> {
-        blockers(facts, configuration, Sizes::default()).iter().map(|blocker| blocker.code).collect()
+        blockers(facts, configuration, Sizes::default()).iter().map(Finding::code_id).collect()
     };
     let mut configuration = SiteConfiguration::default();
     assert!(codes(&facts, &configuration).is_empty(), "the default route decides");
@@ -321,7 +321,7 @@ fn separate_data_disk_is_measured_alone() {
     let sizes = Sizes { room: room(), ..Sizes::default() };
     let found = blockers(&facts, &SiteConfiguration::default(), sizes);
     assert_eq!(found.len(), 1, "{}", text(&found));
-    assert!(found[0].measured.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE.id);
+    assert!(found[0].measured.ends_with(DATA) && found[0].code == codes::TOO_LITTLE_SPACE);
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn firewalld_blocks_until_pods_are_trusted() {
     let mut configuration = SiteConfiguration::default();
     let blocks = |facts: &Facts, configuration: &SiteConfiguration| {
         let found = blockers(facts, configuration, Sizes::default());
-        found.iter().any(|blocker| blocker.code == codes::FIREWALL_CLOSED.id)
+        found.iter().any(|blocker| blocker.code == codes::FIREWALL_CLOSED)
     };
     let trusting = |sources: &[&str]| {
         Some(Firewalld { passes_all: false, trusted: sources.iter().map(|source| (*source).to_owned()).collect() })
@@ -372,7 +372,7 @@ fn chain_closed_to_pods_warns() {
         chain.accepts_to = Some(to.iter().map(|one| (*one).to_owned()).collect());
         facts.network.closed_chains = vec![chain];
         let found = findings(&facts, &release(), &SiteConfiguration::default(), Sizes::default());
-        found.into_iter().find(|finding| finding.code == codes::FIREWALL_INBOUND.id)
+        found.into_iter().find(|finding| finding.code == codes::FIREWALL_INBOUND)
     };
     let finding = warned(&["cni0"], &[], ClosedHook::Forward).unwrap();
     assert_eq!(finding.severity, Severity::Warning);
@@ -401,10 +401,11 @@ fn named_drops_block_or_warn() {
         facts.network.closed_chains = vec![closed];
         let found = findings(&facts, &release(), &SiteConfiguration::default(), Sizes::default());
         let is_about = |finding: &&Finding| {
-            [codes::FIREWALL_CLOSED.id, codes::FIREWALL_INBOUND.id].contains(&finding.code)
+            [codes::FIREWALL_CLOSED, codes::FIREWALL_INBOUND].iter().any(|code| finding.code == *code)
                 && finding.severity != Severity::Passed
         };
-        found.iter().filter(is_about).map(|finding| (finding.code, finding.commands[0].clone())).collect::<Vec<_>>()
+        let code_and_command = |finding: &Finding| (finding.code_id(), finding.commands[0].clone());
+        found.iter().filter(is_about).map(code_and_command).collect::<Vec<_>>()
     };
     let blocks = (codes::FIREWALL_CLOSED.id, "iptables -I FORWARD -i cni0 -j ACCEPT".to_owned());
     for drops in [["cni0"], ["cni*"], ["flannel.1"], ["10.0.0.0/8"], ["10.244.3.0/24"]] {
@@ -419,7 +420,7 @@ fn named_drops_block_or_warn() {
 fn older_facts_are_reported_as_unknown() {
     let look = |facts: &Facts| findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
     let of = |findings: &[Finding], code: landfall_error_codes::Code| {
-        let found = findings.iter().filter(|finding| finding.code == code.id);
+        let found = findings.iter().filter(|finding| finding.code == code);
         found.map(|finding| (finding.severity, finding.measured.clone())).collect::<Vec<_>>()
     };
     let unknown = [(Severity::Unknown, "not known from facts of schema 2 and older".to_owned())];
@@ -446,7 +447,7 @@ fn older_facts_are_reported_as_unknown() {
 /// Returns the codes of all blockers of a host.
 fn codes_of(facts: &Facts, configuration: &SiteConfiguration) -> Vec<&'static str> {
     let found = blockers(facts, configuration, Sizes::default());
-    found.iter().map(|blocker| blocker.code).collect()
+    found.iter().map(Finding::code_id).collect()
 }
 
 #[test]
@@ -549,7 +550,7 @@ fn noexec_blocks_only_program_folders() {
     let mut facts = sample();
     let codes = |facts: &Facts| -> Vec<&str> {
         let found = blockers(facts, &SiteConfiguration::default(), Sizes::default());
-        found.iter().map(|blocker| blocker.code).collect()
+        found.iter().map(Finding::code_id).collect()
     };
     facts.filesystems[0].no_exec = vec!["/var/log".to_owned(), "/etc".to_owned()];
     assert!(codes(&facts).is_empty(), "nothing runs there");
@@ -582,6 +583,6 @@ fn upgrade_without_peak_space_is_blocked() {
     insta::assert_snapshot!(text(&found));
     let mut facts = sample();
     facts.filesystems[0].read_only = true;
-    let codes: Vec<&str> = upgrade_space(&facts, &[]).iter().map(|blocker| blocker.code).collect();
+    let codes: Vec<&str> = upgrade_space(&facts, &[]).iter().map(Finding::code_id).collect();
     assert_eq!(codes, [codes::READ_ONLY.id]);
 }

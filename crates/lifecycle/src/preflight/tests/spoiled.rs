@@ -228,7 +228,7 @@ pub(super) fn look(facts: &Facts) -> Vec<Finding> {
 /// Returns severity and code of the findings that did not pass.
 fn open(findings: &[Finding]) -> BTreeSet<(Severity, &'static str)> {
     let open = findings.iter().filter(|finding| finding.severity != Severity::Passed);
-    open.map(|finding| (finding.severity, finding.code)).collect()
+    open.map(|finding| (finding.severity, finding.code_id())).collect()
 }
 
 fn expect(faults: &[&Fault]) {
@@ -247,7 +247,7 @@ fn expect(faults: &[&Fault]) {
     expected.remove(&(Severity::Blocker, codes::GPU_TOO_FEW.id));
     assert_eq!(seen, expected, "{names:?}");
     for fault in faults {
-        let of = found.iter().filter(|finding| finding.code == fault.code.id);
+        let of = found.iter().filter(|finding| finding.code == fault.code);
         let helps = |finding: &Finding| {
             finding.fix.contains(fault.fix) || finding.commands.iter().any(|one| one.contains(fault.fix))
         };

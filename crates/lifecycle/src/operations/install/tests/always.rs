@@ -166,7 +166,7 @@ fn license_and_clock_block_only_upgrades() {
         happens(&site);
         assert_eq!(outcomes(&site), before, "{trouble}");
         let blockers = license_blockers(&site);
-        let codes: Vec<&str> = blockers.iter().map(|blocker| blocker.code).collect();
+        let codes: Vec<&str> = blockers.iter().map(Finding::code_id).collect();
         assert_eq!(codes.concat(), of_upgrade, "an upgrade, when {trouble}");
         let tells_whom_to_ask = |blocker: &Finding| blocker.fix.contains(&contact);
         assert!(of_upgrade != "LF4703" || blockers.iter().all(tells_whom_to_ask), "{blockers:?}, when {trouble}");

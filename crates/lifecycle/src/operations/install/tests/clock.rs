@@ -5,6 +5,7 @@ use std::fs::{File, FileTimes};
 use jiff::Timestamp;
 
 use super::*;
+use crate::findings::Finding;
 use crate::operations::testing::Notes;
 
 /// Returns a site with an interrupted install of a release that was built at this time.
@@ -36,7 +37,7 @@ fn impossible_clock_allows_only_undo() {
         see(&fixture, seen);
         let before = fixture.contents();
         let refused = fixture.operations.resume(None).unwrap_err();
-        assert_eq!(refused.blockers().iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [code.id]);
+        assert_eq!(refused.blockers().iter().map(Finding::code_id).collect::<Vec<_>>(), [code.id]);
         assert_eq!(fixture.contents(), before);
         // Undo stays possible, because a wrong clock may have made the site's authorities.
         fixture.operations.uninstall(&DataDisposal::Keep).unwrap();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::licensed::{entitled_release, license, machine};
 use super::*;
 use crate::backups::BackupFolder;
+use crate::findings::Finding;
 use crate::license::saved_documents;
 use crate::operations::upgrade::tests::upgrade;
 use crate::operations::{PreflightRequest, RestoreRequest};
@@ -82,7 +83,7 @@ fn site(vendor: &Vendor) -> Fixture {
 pub(super) fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
     match result {
         Ok(_) => Vec::new(),
-        Err(OperationError::NotReady { blockers }) => blockers.iter().map(|blocker| blocker.code).collect(),
+        Err(OperationError::NotReady { blockers }) => blockers.iter().map(Finding::code_id).collect(),
         Err(error) => vec![error.code().id],
     }
 }
@@ -105,9 +106,9 @@ fn expect_worth(fixture: &Fixture) {
     let of_preflight = fixture.operations.preflight(&request).unwrap().findings;
     let error = fixture.operations.prepare_install(&fixture.request()).err().unwrap();
     for findings in [of_preflight.as_slice(), error.blockers()] {
-        let told: Vec<_> =
-            findings.iter().filter(|finding| finding.code == "LF4020" || finding.code.starts_with("LF47")).collect();
-        assert_eq!(told.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["LF4020"]);
+        let is_about = |finding: &&Finding| *finding.code == *"LF4020" || finding.code.starts_with("LF47");
+        let told: Vec<_> = findings.iter().filter(is_about).collect();
+        assert_eq!(told.iter().map(|finding| finding.code_id()).collect::<Vec<_>>(), ["LF4020"]);
         let expected = "With its data this version comes back whatever the license says; without it, the license \
             refuses it (LF4703).";
         assert!(told[0].fix.ends_with(expected), "{}", told[0].fix);
@@ -182,7 +183,7 @@ fn backups_reinstall_only_their_release() {
     durable::rename(&found.operations.paths.backup_repository(), &copies.path().join("away")).unwrap();
     let request = InstallRequest { adopt_data: true, ..found.request() };
     let error = found.operations.prepare_install(&request).err().unwrap();
-    let blocker = error.blockers().iter().find(|blocker| blocker.code == ENDED).unwrap();
+    let blocker = error.blockers().iter().find(|blocker| blocker.code_id() == ENDED).unwrap();
     let text = &blocker.measured;
     assert!(text.contains("whether a kept backup is of this release is not known: "), "{text}");
     assert!(text.contains("holds no repository"), "{text}");
@@ -195,7 +196,7 @@ fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
     let release = TrustedRelease::find(&site.path("later"), &trust, &site.operations).unwrap();
     let licensing = release.licensing(&LicensedHost::Here { paths: &site.operations.paths, cluster: None }, None);
     let blockers = licensing.unwrap().blockers(&release.release, release.built_at());
-    blockers.iter().map(|blocker| blocker.code).collect()
+    blockers.iter().map(Finding::code_id).collect()
 }
 
 /// Name of an operation on a site, and the function that returns its refusals.

@@ -5,6 +5,7 @@ use landfall_documents::status::SiteState;
 use landfall_engine::journal::UndoCause;
 
 use super::*;
+use crate::findings::Finding;
 use crate::operations::kept::Adoption;
 
 const FOLDER: &str = "pvc-7f2c5c1e-6f0e-4f6e-9a57-2f8f6d7f2f10_postgres_data-postgres-0";
@@ -59,7 +60,7 @@ fn kept_data_outlives_plain_uninstalls() {
 fn install_beside_kept_data_is_refused() {
     let fixture = with_kept_data();
     let refused = fixture.operations.prepare_install(&fixture.request()).err().unwrap();
-    let blocker = refused.blockers().iter().find(|blocker| blocker.code == "LF4020").unwrap();
+    let blocker = refused.blockers().iter().find(|blocker| blocker.code_id() == "LF4020").unwrap();
     for named in ["data of tiny 1.0.0 on node", "postgres/data-postgres-0", FOLDER, "postgres/credentials.json"] {
         assert!(blocker.measured.contains(named), "{named}: {}", blocker.measured);
     }
@@ -81,7 +82,7 @@ fn missing_or_doubled_volume_blocks_adoption() {
     let storage = fixture.operations.paths.storage();
     let codes_of = || {
         let adoption = adoption(&fixture, true).unwrap();
-        adoption.blockers.iter().map(|blocker| blocker.code).collect::<Vec<_>>()
+        adoption.blockers.iter().map(Finding::code_id).collect::<Vec<_>>()
     };
     assert_eq!(codes_of(), Vec::<&str>::new());
     durable::rename(&storage.join(FOLDER), &fixture.path("elsewhere")).unwrap();
@@ -137,7 +138,7 @@ fn component_never_ignores_kept_volume() {
         ("data", "postgres", format!("{volume}_data_data-postgres-0")),
     ] {
         let found = next_release(namespace, Some(set));
-        assert_eq!(found.blockers.iter().map(|blocker| blocker.code).collect::<Vec<_>>(), ["LF4027"], "{found:?}");
+        assert_eq!(found.blockers.iter().map(Finding::code_id).collect::<Vec<_>>(), ["LF4027"], "{found:?}");
         let [from, to] = [FOLDER, &renamed].map(|name| storage.join(name));
         let command = format!("`mv {} {}`", from.display(), to.display());
         assert!(found.blockers[0].fix.contains(&command), "{command}: {}", found.blockers[0].fix);
@@ -151,7 +152,7 @@ fn component_never_ignores_kept_volume() {
     }
     // Without a record, the namespace shows the owner.
     durable::remove_file(&fixture.operations.paths.kept_record()).unwrap();
-    assert_eq!(next_release("postgres", Some("db")).blockers[0].code, "LF4027");
+    assert_eq!(next_release("postgres", Some("db")).blockers[0].code_id(), "LF4027");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_license::{Binding, Identifier, IdentifierKind, Terms, sample};
 
 use super::*;
+use crate::findings::Finding;
 use crate::license::LicenseRecord;
 
 /// Returns a release with a component that needs `analytics`.
@@ -44,7 +45,7 @@ fn license_blockers(fixture: &Fixture, license: Option<PathBuf>) -> Vec<&'static
     let request = InstallRequest { license, ..fixture.request() };
     match fixture.operations.prepare_install(&request) {
         Err(OperationError::NotReady { blockers }) => {
-            blockers.iter().map(|blocker| blocker.code).filter(|code| code.starts_with("LF47")).collect()
+            blockers.iter().map(Finding::code_id).filter(|code| code.starts_with("LF47")).collect()
         }
         Err(error) => vec![error.code().id],
         Ok(_) => Vec::new(),
@@ -194,7 +195,7 @@ fn license_ended_by_wrong_clock_recovers() {
     let blockers = || release.licensing(&place, None).unwrap().blockers(&release.release, release.built_at());
     let blocker = blockers().remove(0);
     let date = format!("judged by the date {}", ahead.wall.strftime("%Y-%m-%d"));
-    assert!(blocker.code == "LF4703" && blocker.measured.contains(&date), "{}", blocker.measured);
+    assert!(blocker.code_id() == "LF4703" && blocker.measured.contains(&date), "{}", blocker.measured);
     assert!(blocker.fix.contains("run `landfall license confirm-date`"), "{}", blocker.fix);
     // Another license does not help, and is not itself marked as ended.
     let endless = license(&fixture, &vendor, "endless", |terms| terms.ends = None);

@@ -88,7 +88,7 @@ fn failed_release_rules_are_named() {
     assert_eq!(open(&report), [("broken", Severity::Blocker), ("advice", Severity::Warning)]);
     let broken = report.findings.iter().find(|finding| finding.name == "broken").unwrap();
     assert!(
-        broken.code == codes::RULE_UNUSABLE.id && broken.measured.starts_with("rule broken: `require`: "),
+        broken.code == codes::RULE_UNUSABLE && broken.measured.starts_with("rule broken: `require`: "),
         "{broken:?}"
     );
 }

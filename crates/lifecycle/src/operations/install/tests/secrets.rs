@@ -53,7 +53,7 @@ fn look(fixture: &Fixture, secrets: BroughtSecrets, site: Option<PathBuf>) -> Pr
 fn preflight_names_missing_secrets_without_values() {
     let fixture = sample_machine();
     let report = look(&fixture, BroughtSecrets::default(), None);
-    let missing = report.findings.iter().filter(|finding| finding.code == codes::SITE_SECRET_MISSING.id);
+    let missing = report.findings.iter().filter(|finding| finding.code == codes::SITE_SECRET_MISSING);
     assert_eq!((missing.count(), report.blockers, report.exit_code()), (2, 2, 4), "{report:?}");
     let report = look(&fixture, brought_secrets(&fixture), None);
     assert!(report.ready && !format!("{report:?}").contains("canary"), "{report:?}");

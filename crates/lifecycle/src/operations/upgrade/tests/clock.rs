@@ -43,5 +43,5 @@ fn repairs_only_report_wrong_clock() {
 #[test]
 fn wrong_clock_refuses_upgrade() {
     let refused = look(Operation::Upgrade).0.unwrap_err();
-    assert_eq!(refused.blockers().iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
+    assert_eq!(refused.blockers().iter().map(Finding::code_id).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
 }

@@ -248,7 +248,7 @@ fn unready_site_blocks_upgrade() {
     report.components[0].reasons = vec!["StatefulSet a: 0 of 1 pods are ready".to_owned()];
     report.nodes[0].reason = Some("the disk is full".to_owned());
     let blocker = unready(&report).unwrap();
-    assert_eq!(blocker.code, codes::UPGRADE_UNREADY.id);
+    assert_eq!(blocker.code, codes::UPGRADE_UNREADY);
     let (node, component) = (&report.nodes[0].name, &report.components[0].component);
     let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
     assert_eq!(blocker.measured, expected);
