@@ -1,6 +1,7 @@
 //! Compatibility with the program of an earlier commit, whose output is in `tests/earlier`: its codes and the forms of
-//! its documents.
+//! its documents. Its bundles are the vectors of the format.
 
+mod bundles;
 mod codes;
 mod fields;
 mod listing;
