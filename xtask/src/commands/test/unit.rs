@@ -10,8 +10,8 @@ use crate::workspace::{self, cargo};
 use crate::{dependencies, setup};
 
 /// Tests of whole crates that need no machine. They cover byte counters, the frozen vectors, a hundred roots, memory of
-/// a backup, programs of containers, and every verb of the command line.
-const UNIT_TESTS: [&str; 24] = [
+/// a backup, programs of containers, documents of an earlier program, and every verb of the command line.
+const UNIT_TESTS: [&str; 26] = [
     "--test",
     "counters",
     "--test",
@@ -28,6 +28,8 @@ const UNIT_TESTS: [&str; 24] = [
     "mailed",
     "--test",
     "completions",
+    "--test",
+    "earlier",
     "--test",
     "output",
     "--test",
