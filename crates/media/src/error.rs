@@ -180,6 +180,9 @@ pub enum MediaError {
     /// A file with the output's name exists.
     #[error("{} exists already", .0.display())]
     OutputExists(PathBuf),
+    /// Another build is writing this file of the output.
+    #[error("another build is writing {}", .0.display())]
+    OutputInUse(PathBuf),
     /// A bug in Landfall.
     #[error("media: {0}")]
     Bug(String),
@@ -271,6 +274,7 @@ impl CodedError for MediaError {
             Self::DeltaUnfit { .. } => codes::DELTA_UNFIT,
             Self::Format(error) => error.code(),
             Self::OutputExists(_) => codes::OUTPUT_EXISTS,
+            Self::OutputInUse(_) => codes::OUTPUT_IN_USE,
             Self::Bug(_) => codes::BUG,
         }
     }

@@ -137,4 +137,6 @@ registry! {
         have the vendor make a delta from a release that `landfall releases` lists here.";
     NOTHING_STAGED = "LF1230", Usage, "Nothing is staged on this machine", "Run `landfall install` with a bundle \
         first.";
+    OUTPUT_IN_USE = "LF1234", NotReady, "Another build is writing the same bundle into this folder", "Wait until it \
+        has ended, or name another output folder.";
 }

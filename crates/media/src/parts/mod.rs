@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::limits::PARTS;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
-use rustix::fs::FlockOperation;
 use sha2::Digest;
 
 use crate::contents::Contents;
@@ -125,7 +124,8 @@ struct UnpublishedFiles {
 
 impl PartWriter {
     /// Creates the files in the output's folder, and the folder itself, and removes unfinished files of earlier builds.
-    /// Returns an error if a file would be replaced, or if the folder lacks space.
+    /// Returns an error if a file would be replaced, if another build writes the same bundle there, or if the folder
+    /// lacks space.
     pub fn create(output: &Output<'_>, payload: &Payload, planned: PlannedFiles, counters: Counters) -> Result<Self> {
         let folder = output.folder;
         let PlannedFiles { names, ranges } = planned;
@@ -213,9 +213,8 @@ impl PartWriter {
     fn begin_head(&mut self, head: &[u8], beside_bytes: u64) -> Result<()> {
         let name = self.stem.file(FileKind::Head);
         let path = self.folder.join(partial_name(&name));
+        let mut file = unfinished::create(&path)?;
         self.written.begun.push(name);
-        let mut file = durable::create_file(&path, 0o644)?;
-        mark_in_use(&file);
         file.write_all(head).map_err(|error| DurableError::io("write", &path, error))?;
         durable::sync_file(&file, &path)?;
         self.counters.add_written(head.len());
@@ -229,9 +228,8 @@ impl PartWriter {
 
     fn begin_part(&mut self, name: String, range: Range<u64>) -> Result<OpenPart> {
         let path = self.folder.join(partial_name(&name));
+        let file = unfinished::create(&path)?;
         self.written.begun.push(name.clone());
-        let file = durable::create_file(&path, 0o644)?;
-        mark_in_use(&file);
         let file = PacedFile::new(DiskFile::writing(file), path, 0, self.counters.clone());
         file.reserve(range.end - range.start)?;
         Ok(OpenPart { name, range, file, sha256: sha2::Sha256::new() })
@@ -255,11 +253,6 @@ impl Drop for UnpublishedFiles {
             let _ = durable::remove_file(&self.folder.join(partial_name(name)));
         }
     }
-}
-
-/// Locks the file to show a sweep by another build that it is in use. Best effort: only a sweep checks the lock.
-fn mark_in_use(file: &File) {
-    let _ = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
 }
 
 /// Returns an error if the folder lacks space for the stream and the files next to it.

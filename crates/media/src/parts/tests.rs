@@ -241,6 +241,19 @@ fn begin_parts(fixture: &Fixture, output: &Output<'_>) -> PartWriter {
 }
 
 #[test]
+fn second_build_leaves_first_whole() {
+    let fixture = Fixture::small();
+    let stick = fixture.stick();
+    let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
+    let first = begin_parts(&fixture, &output);
+    let begun = names(&stick);
+    assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1234");
+    assert_eq!(names(&stick), begun);
+    drop(first);
+    fixture.pack(None).unwrap();
+}
+
+#[test]
 fn corrupting_stick_is_detected_before_naming() {
     let fixture = Fixture::small();
     let stick = fixture.stick();

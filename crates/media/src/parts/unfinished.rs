@@ -1,6 +1,8 @@
 //! Leftovers of an interrupted build on the stick: unfinished parts, and a bundle whose head does not have its final
 //! name yet.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::parts::{BundleName, FileKind};
@@ -9,7 +11,7 @@ use rustix::fs::FlockOperation;
 use super::sums;
 use crate::bundle::open_regular;
 use crate::durable;
-use crate::error::{PathContext, Result};
+use crate::error::{MediaError, PathContext, Result};
 use crate::partial::{PARTIAL_SUFFIX, partial_name};
 
 /// Removes files that builds left unfinished in a folder, unless a build is still writing them. Foreign files and whole
@@ -19,7 +21,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
         let Some((bundle, kind)) = name.strip_suffix(PARTIAL_SUFFIX).and_then(BundleName::parse) else { continue };
         // Builds leave only regular files.
         let Ok((file, _)) = open_regular(&path) else { continue };
-        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !lock(&file) {
             continue;
         }
         if kind == FileKind::Head {
@@ -28,6 +30,31 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
         durable::remove_file(&path)?;
     }
     Ok(())
+}
+
+/// Creates a file under its partial name, and locks it to show other builds that it is in use. Returns an error if the
+/// file exists: it is another build's then, because [`remove`] leaves no other.
+pub(super) fn create(path: &Path) -> Result<File> {
+    let file = match durable::create_file(path, 0o644) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(occupied(path)),
+        created => created?,
+    };
+    // Best effort: without the lock, only a second build in the same folder does harm.
+    let _ = lock(&file);
+    Ok(file)
+}
+
+/// Returns the error for a file that exists under the partial name.
+fn occupied(path: &Path) -> MediaError {
+    match open_regular(path) {
+        Ok((file, _)) if !lock(&file) => MediaError::OutputInUse(path.to_owned()),
+        _ => MediaError::OutputExists(path.to_owned()),
+    }
+}
+
+/// Locks a file until it is closed. Returns false if another build holds the lock.
+fn lock(file: &File) -> bool {
+    rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 /// Removes a bundle that another one replaces. Its head loses its final name first, so that after an interruption the
