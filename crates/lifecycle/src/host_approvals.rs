@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
+use landfall_documents::change::Change;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
-use landfall_peer::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

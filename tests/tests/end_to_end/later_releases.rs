@@ -120,8 +120,8 @@ impl<T: Clone> Built<T> {
 
     /// Builds on the first call, and returns the same result afterwards. A second test waits for the first.
     fn ensure(&self, build: fn() -> Result<T>) -> Result<T> {
-        let built = self.0.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-        built.clone().map_err(|error| anyhow!("{error}"))
+        let result = self.0.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+        result.clone().map_err(|error| anyhow!("{error}"))
     }
 }
 

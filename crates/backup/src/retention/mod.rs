@@ -24,7 +24,7 @@ use crate::writers::Writers;
 /// upgrade begins with the previous version's backup. A backup that lacks streams ([`Backup::lacking`]) counts for no
 /// period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days. With
 /// them are kept the backup from which the oldest of these days begins, and every backup that begins a log (the fact
-/// `begins-log`).
+/// `begins-log`). A log backup that a kept backup needs ([`Backup::needed_logs`]) stays as long as it does.
 ///
 /// [`Backup::order`] determines which backup is newest: the one made last, whatever the clock was. Times only determine
 /// the period of a backup. A clock that was set back begins a new period.
@@ -213,7 +213,7 @@ impl Retention {
             let logs = backups.logs.iter().filter(|_| self.log_days > 0);
             kept.extend(backups.full.iter().chain(logs).filter(|backup| backup.order() > proven).map(|later| later.id));
         }
-        kept
+        with_needed_logs(kept, backups)
     }
 
     /// Returns the backups kept for their period, their version, or points in time.
@@ -245,7 +245,7 @@ impl Retention {
         for backup in backups.full.iter().filter(is_unneeded) {
             kept.remove(&backup.id);
         }
-        kept
+        with_needed_logs(kept, backups)
     }
 
     /// Returns the log backups to keep, with the backups that they follow.
@@ -291,6 +291,14 @@ impl Retention {
             periods.into_iter().flat_map(|(count, period)| newest_of_each(backups, count, period)).collect();
         newest.into_iter()
     }
+}
+
+/// Adds the log backups that the kept backups need.
+fn with_needed_logs(mut kept: BTreeSet<BackupId>, backups: &Backups) -> BTreeSet<BackupId> {
+    let full = backups.full.iter().filter(|backup| kept.contains(&backup.id));
+    let needed: Vec<BackupId> = full.flat_map(Backup::needed_logs).map(|(_, id)| id).collect();
+    kept.extend(needed);
+    kept
 }
 
 /// Returns the time between two consecutive backups, by clocks that may have been wrong. It is zero if the clock was

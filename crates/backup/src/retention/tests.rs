@@ -111,6 +111,17 @@ fn newest_proven_backup_is_kept() {
     assert_eq!(kept_indices(NONE, &TIMES, &[7]), [7]);
 }
 
+#[test]
+fn needed_log_stays_with_its_backup() {
+    let mut nights = nights();
+    let (needed, other) = (nights.logs[0].id, nights.logs[1].id);
+    nights.full[1].facts = crate::needed_log_facts([("db/rows", needed)].into_iter());
+    let kept = |daily: u16| Retention { daily, log_days: 2, ..NONE }.kept_backups(&nights);
+    let (thirty, three) = (kept(30), kept(3));
+    assert!(thirty.contains(&nights.full[1].id) && thirty.contains(&needed) && !thirty.contains(&other));
+    assert!(!three.contains(&nights.full[1].id) && !three.contains(&needed));
+}
+
 /// Returns a full backup for each night at 02:00 from the 10th to the 20th, and a log backup at noon of each day.
 fn nights() -> Backups {
     let times = |hour: u8| (10..=20).map(|day| format!("2026-11-{day}T{hour:02}:00:00Z")).collect::<Vec<_>>();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use jiff::Timestamp;
-use landfall_backup::{BEGINS_LOG, Backup, BackupKind, FailedStream, NewBackup, Repository, StreamName, lacking_facts};
+use landfall_backup::{
+    BEGINS_LOG, Backup, BackupId, BackupKind, FailedStream, NewBackup, Repository, StreamName, lacking_facts,
+};
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -19,7 +21,7 @@ use super::counts::stream_name;
 use super::cut::{CountedStream, HoldableStream, LogPart, MakingCut, OpenLog, log_part};
 use super::error::unusable;
 use super::estimate::BackupEstimate;
-use super::logs::{LogRecords, WholeLink};
+use super::logs::{Chain, LogIndex, LogRecords, WholeLink};
 use super::manifest::{Manifest, SavedStream, word};
 use super::room::make_room;
 use super::rule_pod::{RulePod, RulePrograms as _};
@@ -141,7 +143,10 @@ impl BackupRun<'_> {
         for (index, stream) in order.held.iter().zip(cut.held_streams()) {
             single_streams.push(single(*index, Box::new(stream))?);
         }
-        let part = |index: &usize| cut.log_stream(&saved[*index].name(), self.log_of(&pods[*index]));
+        let part = |index: &usize| {
+            let (saved, pod) = (&saved[*index], &pods[*index]);
+            cut.log_stream(&saved.name(), self.log_of(repository, saved, pod))
+        };
         let mut logs: Vec<LogPart<'_, '_>> = order.logged.iter().map(part).collect();
         let mut counts = cut.counts_stream();
         let mut files = site_files(self.paths, self.bundle)?;
@@ -196,12 +201,19 @@ impl BackupRun<'_> {
     }
 
     /// Returns a function that opens the log in a pod. It holds the lock against log backups.
-    fn log_of<'b>(&'b self, pod: &'b RulePod<'b>) -> impl Fn() -> Result<OpenLog, StepError> + 'b {
+    fn log_of<'b>(
+        &'b self,
+        repository: &'b Repository,
+        saved: &'b SavedStream,
+        pod: &'b RulePod<'b>,
+    ) -> impl Fn() -> Result<OpenLog, StepError> + 'b {
         move || {
             let missing = || StepError::new(codes::BUG, format!("{} has no log", pod.stream));
             let log = pod.rule.log.as_ref().ok_or_else(missing)?;
-            let lock = LogRecords::of(self.paths).lock()?;
-            Ok(OpenLog::new(pod.open(&log.save, None)?, lock))
+            let records = LogRecords::of(self.paths);
+            let lock = records.lock()?;
+            let after = logs_since(saved, &records, repository)?;
+            Ok(OpenLog::new(pod.open(&log.save, None)?, lock, after))
         }
     }
 
@@ -260,6 +272,17 @@ impl BackupRun<'_> {
         ];
         facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect()
     }
+}
+
+/// Returns the log backups that were made since the link of a stream was read, oldest first. The software has dropped
+/// their part of the log. The log must be locked.
+fn logs_since(saved: &SavedStream, records: &LogRecords, repository: &Repository) -> Result<Vec<BackupId>, StepError> {
+    let name = saved.name();
+    let newest = records.link(&name)?;
+    let Some(newest) = newest.filter(|newest| Some(newest) != saved.link.as_ref()) else { return Ok(Vec::new()) };
+    let logs = repository.everything().map_err(unusable)?.logs;
+    let made = Chain::of(saved, &LogIndex::of(&logs)).up_to_link(&newest);
+    made.ok_or_else(|| StepError::new(codes::BACKUP_STREAM, format!("the log of {name} began again during the backup")))
 }
 
 /// A backup that was made.
@@ -363,6 +386,8 @@ impl Link {
 mod tests {
     use serde_json::json;
 
+    use super::super::BackupFolder;
+    use super::super::logs::tests::log as sample_log;
     use super::*;
 
     /// Returns a stream, with or without a log and a hold.
@@ -420,5 +445,28 @@ mod tests {
         // A site without points in time keeps no log.
         let unlinked = SavedStream { link: None, ..more };
         assert_eq!(order(&[unlinked.clone(), unlinked]), (vec![0, 1], vec![], vec![]));
+    }
+
+    #[test]
+    fn log_backups_made_meanwhile_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        let repository = BackupFolder::of(&paths).open_or_create().unwrap();
+        let (records, saved) = (LogRecords::of(&paths), sample_stream("rows", true, false));
+        records.begin("db/rows", "word").unwrap();
+        assert_eq!(logs_since(&saved, &records, &repository).unwrap(), [], "there is no log backup without a base");
+        records.has_base("db/rows", "word").unwrap();
+        assert_eq!(logs_since(&saved, &records, &repository).unwrap(), []);
+        let mut made = Vec::new();
+        for (after, link) in [("word", "b"), ("b", "c")] {
+            let Backup { kind, time, facts, .. } = sample_log(1, after, link);
+            let new = NewBackup { kind, time, facts, streams: Vec::new(), documents: Vec::new() };
+            made.push(repository.save(new).unwrap().id);
+            records.advance("db/rows", after, link, time).unwrap();
+        }
+        assert_eq!(logs_since(&saved, &records, &repository).unwrap(), made);
+        records.begin("db/rows", "other").unwrap();
+        records.has_base("db/rows", "other").unwrap();
+        assert_eq!(logs_since(&saved, &records, &repository).unwrap_err().code(), codes::BACKUP_STREAM);
     }
 }

@@ -13,6 +13,7 @@ use landfall_release_document::{ComponentData, ComponentEntry, ReleaseDocument};
 use super::Operations;
 use super::backup::proven_of;
 use super::error::{OperationError, Result};
+use super::restore_choice::needed_logs;
 use crate::backups::{LiveVolume, Manifest, SavedStream, new_token, stops_beside, summarize, unusable, with_others};
 use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
@@ -143,14 +144,16 @@ impl Operations {
     ) -> Result<PlannedData> {
         let PlannedData { token, mut changed, clients, webhooks, .. } = copied;
         let backup = self.newest_proven(release)?;
-        let manifest = Manifest::read(&self.repository()?.open_backup(backup.id).map_err(unusable)?)?;
+        let repository = self.repository()?;
+        let manifest = Manifest::read(&repository.open_backup(backup.id).map_err(unusable)?)?;
+        let needed_logs = needed_logs(&backup, &repository.everything().map_err(unusable)?.logs)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         for component in components {
             let streams = manifest.streams.iter().filter(|saved| saved.component == *component);
             let volume = |saved: &SavedStream| LiveVolume::of(&cluster, &self.paths, &saved.namespace, &saved.rule);
             let restored = |saved| {
                 let volume = SetAside::of(volume(saved)?, &token);
-                Ok(RestoredStream::new(&backup, saved, volume).at_cut(&backup, saved))
+                Ok(RestoredStream::new(&backup, saved, volume).at_cut(&backup, saved, &needed_logs))
             };
             let streams = streams.map(restored).collect::<Result<Vec<_>, StepError>>()?;
             if streams.is_empty() {

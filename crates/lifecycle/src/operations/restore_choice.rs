@@ -1,6 +1,7 @@
 //! Choice of the backup for a restore, and of the log to apply to it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use landfall_backup::{Backup, BackupId, Backups, OpenBackup, Repository};
@@ -24,6 +25,8 @@ pub(super) struct RestoreChoice {
     pub(super) backup: Backup,
     pub(super) manifest: Manifest,
     pub(super) streams: Vec<ChosenStream>,
+    /// Log backups that the backup needs for its cut.
+    needed_logs: Vec<Backup>,
 }
 
 /// A stream to restore.
@@ -49,7 +52,8 @@ impl RestoreChoice {
         let (known, opened) = chosen.map_err(unusable)??;
         let (logs, mut refusal) = (LogIndex::of(&known.logs).with_idle(idle), None);
         for open in &opened {
-            match Self::from(open, &logs, request) {
+            let needed = needed_logs(open.backup(), &known.logs);
+            match needed.and_then(|needed| Self::from(open, &logs, needed, request)) {
                 Ok(choice) => return Ok(choice),
                 // The best backup gives the best explanation of the reachable times.
                 Err(error) => refusal = refusal.or(Some(error)),
@@ -62,7 +66,8 @@ impl RestoreChoice {
     /// Returns the IDs of the backup and of the log backups to apply.
     pub(super) fn ids(&self) -> Vec<BackupId> {
         let logs = self.streams.iter().filter_map(|stream| stream.recovery.as_ref()).flat_map(|(_, logs)| logs);
-        std::iter::once(self.backup.id).chain(logs.map(|log| log.id)).collect()
+        let logs: BTreeSet<BackupId> = self.needed_logs.iter().chain(logs).map(|log| log.id).collect();
+        std::iter::once(self.backup.id).chain(logs).collect()
     }
 
     /// Returns a stream of the backup for this volume.
@@ -71,11 +76,16 @@ impl RestoreChoice {
         let chosen = self.streams.iter().find(|stream| stream.saved.name() == saved.name());
         match chosen.and_then(|chosen| chosen.recovery.as_ref()) {
             Some((to, logs)) => restored.with_recovery(*to, logs),
-            None => restored.at_cut(&self.backup, saved),
+            None => restored.at_cut(&self.backup, saved, &self.needed_logs),
         }
     }
 
-    fn from(open: &OpenBackup, logs: &LogIndex<'_>, request: &RestoreRequest) -> Result<Self, StepError> {
+    fn from(
+        open: &OpenBackup,
+        logs: &LogIndex<'_>,
+        needed_logs: Vec<Backup>,
+        request: &RestoreRequest,
+    ) -> Result<Self, StepError> {
         let backup = open.backup();
         if !lacking(backup, &request.components).is_empty() {
             return Err(incomplete(backup, &request.components));
@@ -87,7 +97,7 @@ impl RestoreChoice {
             Ok(ChosenStream { saved, recovery })
         });
         let streams = streams.collect::<Result<Vec<_>, StepError>>()?;
-        Ok(Self { backup: backup.clone(), manifest, streams })
+        Ok(Self { backup: backup.clone(), manifest, streams, needed_logs })
     }
 }
 
@@ -159,6 +169,18 @@ fn choose_streams(manifest: &Manifest, components: &[String]) -> Result<Vec<Save
     Ok(manifest.streams.iter().filter(is_wanted).cloned().collect())
 }
 
+/// Returns those of these log backups that a backup needs. Fails if one of them is missing.
+pub(super) fn needed_logs(backup: &Backup, logs: &[Backup]) -> Result<Vec<Backup>, StepError> {
+    let needed = backup.needed_logs().map(|(stream, id)| {
+        let missing = || {
+            let what = format!("the backup of {:.0} needs a log backup of {stream} that is missing, {id}", backup.time);
+            StepError::new(codes::RESTORE_INCOMPLETE, what)
+        };
+        logs.iter().find(|log| log.id == id).cloned().ok_or_else(missing)
+    });
+    needed.collect()
+}
+
 /// Returns the log to apply to a stream to reach the requested time. A stream without a log is restored as of its
 /// backup. Fails if a stream's log does not reach the time, because its data would silently be older.
 fn recovery(
@@ -211,6 +233,15 @@ mod tests {
 
     fn full(minute: i64, ended: i64) -> Backup {
         Backup { kind: BackupKind::Full, ended: Some(time(ended)), ..log(minute, "", "") }
+    }
+
+    #[test]
+    fn backup_without_needed_log_is_refused() {
+        let logs = [log(5, "a", "b"), log(6, "b", "c")];
+        let facts = landfall_backup::needed_log_facts(logs.iter().map(|log| ("db/rows", log.id)));
+        let backup = Backup { facts, ..full(4, 7) };
+        assert_eq!(needed_logs(&backup, &logs).unwrap(), logs);
+        assert_eq!(needed_logs(&backup, &logs[..1]).unwrap_err().code(), codes::RESTORE_INCOMPLETE);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use landfall_backup::Backup;
+use landfall_backup::{Backup, BackupId};
 use landfall_cluster::ObjectName;
 use landfall_documents::operation::Operation;
 use landfall_engine::step::StepError;
@@ -72,14 +72,18 @@ impl RestoredStream {
         self
     }
 
-    /// Restores the data as of the cut of its backup, if it has one.
+    /// Restores the data as of the cut of its backup, if it has one. The log backups that the backup needs are among
+    /// these, oldest first.
     #[must_use]
-    pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream) -> Self {
+    pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream, logs: &[Backup]) -> Self {
         let Some(to) = cut_of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
         self.stream.time = to.to_string();
         if saved.rule.log.is_some() {
+            let needed: Vec<BackupId> = backup.needed_logs_of(&saved.name()).collect();
+            let needed = logs.iter().filter(|log| needed.contains(&log.id));
+            self = self.with_recovery(to, &needed.cloned().collect::<Vec<_>>());
             self.size_bytes += log_bytes(backup, saved).unwrap_or(0);
-            self.stream.recovery = Some(Recovery { to, logs: vec![backup.id] });
+            self.stream.recovery.iter_mut().for_each(|recovery| recovery.logs.push(backup.id));
         }
         self
     }

@@ -51,7 +51,7 @@ pub struct BackupStream {
 pub struct Recovery {
     /// The point in time.
     pub to: Timestamp,
-    /// Log backups, oldest first; or the backup itself, which has the log up to its cut.
+    /// Log backups, oldest first. The last one may be the backup itself, which has the log up to its cut.
     pub logs: Vec<BackupId>,
 }
 

@@ -60,10 +60,10 @@ fn pods(cluster: &Cluster) -> Option<Vec<Value>> {
 }
 
 /// Code and reason of a node without facts.
-fn absent<'a>(report: &'a ProbeReport, name: &str) -> (&'static str, &'a str) {
+fn absent<'a>(report: &'a ProbeReport, name: &str) -> (&'a str, &'a str) {
     let node = report.nodes.iter().find(|node| node.name == name).unwrap();
     let ProbeOutcome::Absent(absent) = &node.probed else { panic!("{name} has facts") };
-    (absent.code, &absent.reason)
+    (&absent.code, &absent.reason)
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn killed_build_leftovers_are_removed() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
     let at_work = stick.join("sample-1.0.0-abcdefabcdef.landfall.partial");
     let at_work_file = File::create(&at_work).unwrap();
-    rustix::fs::flock(&at_work_file, FlockOperation::LockExclusive).unwrap();
+    rustix::fs::flock(&at_work_file, rustix::fs::FlockOperation::LockExclusive).unwrap();
     fixture.pack(None).unwrap();
     let all = names(&stick);
     assert!(!all.contains(&"sample-1.0.0-0123456789ab.landfall.001.partial".to_owned()), "{all:?}");

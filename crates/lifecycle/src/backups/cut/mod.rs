@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, StreamName};
+use landfall_backup::{Backup, BackupId, StreamName, needed_log_facts};
 use landfall_documents::backups::{BackupCut, CutStream};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -101,6 +101,8 @@ struct State<'a> {
     counted: Vec<CountState<'a>>,
     /// Streams whose log leads to the time.
     logged: Vec<String>,
+    /// Log backups that the parts of logs follow, each with its stream, oldest first.
+    needed_logs: Vec<(String, BackupId)>,
     /// Streams that the backup lacks: the cut covers the others.
     failed: &'a FailedStreams,
     time: Option<Timestamp>,
@@ -119,7 +121,8 @@ impl<'a> MakingCut<'a> {
     ) -> Self {
         let held =
             held.into_iter().map(|held| HoldState { held, begun: None, milliseconds: 0, failure: None }).collect();
-        let state = State { held, counted: Vec::new(), logged, failed, time: None, is_void: false, progress };
+        let (counted, needed_logs) = (Vec::new(), Vec::new());
+        let state = State { held, counted, logged, needed_logs, failed, time: None, is_void: false, progress };
         Self { state: RefCell::new(state) }
     }
 
@@ -163,7 +166,9 @@ impl<'a> MakingCut<'a> {
         let held = held.map(|holding| format!("{} {}", holding.held.pod.stream(), holding.milliseconds));
         let streams = state.logged.iter().filter(|stream| is_there(stream)).cloned().chain(held);
         let numbered = streams.enumerate().map(|(index, stream)| (format!("{CUT_STREAM}{}", index + 1), stream));
-        numbered.chain([(CUT.to_owned(), time.to_string())]).collect()
+        let needed = state.needed_logs.iter().filter(|(stream, _)| is_there(stream));
+        let needed = needed_log_facts(needed.map(|(stream, id)| (stream.as_str(), *id)));
+        numbered.chain([(CUT.to_owned(), time.to_string())]).chain(needed).collect()
     }
 }
 
@@ -332,11 +337,14 @@ impl Read for HeldStream<'_, '_> {
 pub(super) struct OpenLog {
     from: Box<dyn Read>,
     _lock: File,
+    /// Log backups that it follows, oldest first.
+    after: Vec<BackupId>,
 }
 
 impl OpenLog {
-    pub(super) fn new(from: Box<dyn Read>, lock: File) -> Self {
-        Self { from, _lock: lock }
+    /// Creates the open log that follows these log backups, which were made since the stream's own data was read.
+    pub(super) fn new(from: Box<dyn Read>, lock: File, after: Vec<BackupId>) -> Self {
+        Self { from, _lock: lock, after }
     }
 }
 
@@ -353,7 +361,10 @@ pub(super) struct LogPart<'c, 'a> {
 impl LogPart<'_, '_> {
     fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.opened.is_none() {
-            self.opened = Some((self.open)().map_err(io::Error::other)?);
+            let opened = (self.open)().map_err(io::Error::other)?;
+            let needed = opened.after.iter().map(|id| (self.stream.clone(), *id));
+            self.cut.state.borrow_mut().needed_logs.extend(needed);
+            self.opened = Some(opened);
         }
         self.opened.as_mut().map_or(Ok(0), |opened| opened.from.read(buffer))
     }

@@ -65,7 +65,7 @@ fn run_cut(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, V
         asked.borrow_mut().push("db/rows: log".to_owned());
         let from: Box<dyn Read> =
             if log_fails { Box::new(BrokenReader) } else { Box::new(io::Cursor::new(b"wal".to_vec())) };
-        Ok(OpenLog::new(from, tempfile::tempfile().unwrap()))
+        Ok(OpenLog::new(from, tempfile::tempfile().unwrap(), Vec::new()))
     };
     let mut read: Vec<String> = cut.held_streams().into_iter().map(read_all).collect();
     read.push(read_all(cut.log_stream("db/rows", open)));
@@ -263,9 +263,21 @@ fn log_only_cut_follows_all_logs() {
     let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &failed, &SilentProgress);
     assert!(cut.facts().is_empty());
     let before = now();
-    let open = || Ok(OpenLog::new(Box::new(io::empty()), tempfile::tempfile().unwrap()));
+    let open = || Ok(OpenLog::new(Box::new(io::empty()), tempfile::tempfile().unwrap(), Vec::new()));
     assert_eq!(read_all(cut.log_stream("db/rows", open)), "");
     let facts = cut.facts();
     assert!(facts[CUT].parse::<Timestamp>().unwrap() >= before);
     assert_eq!((facts["cut-1"].as_str(), facts["cut-2"].as_str()), ("a/rows", "b/rows"));
+}
+
+#[test]
+fn cut_names_logs_that_it_follows() {
+    let (failed, made) = (FailedStreams::default(), [log(1, "a", "b").id, log(2, "b", "c").id]);
+    let cut = MakingCut::new(Vec::new(), vec!["db/rows".to_owned()], &failed, &SilentProgress);
+    let open = || Ok(OpenLog::new(Box::new(io::empty()), tempfile::tempfile().unwrap(), made.to_vec()));
+    read_all(cut.log_stream("db/rows", open));
+    let backup = Backup { kind: BackupKind::Full, facts: cut.facts(), ..log(3, "", "") };
+    assert_eq!(backup.needed_logs().collect::<Vec<_>>(), made.map(|id| ("db/rows", id)));
+    assert_eq!(backup.needed_logs_of("db/other").count(), 0);
+    assert_eq!(cut_of(&backup).unwrap().streams.len(), 1);
 }

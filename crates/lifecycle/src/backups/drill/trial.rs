@@ -45,9 +45,12 @@ impl<'a> Trial<'a> {
         let mut recoveries = BTreeMap::new();
         if let Some(cut) = cut_of(backup.backup()) {
             for saved in manifest.streams.iter().filter(|saved| saved.rule.log.is_some()) {
-                let Some(to) = cut.time_of(&saved.name()) else { continue };
-                let logs = repository.open_backups(&[backup.backup().id]).map_err(unusable)?;
-                recoveries.insert(saved.name(), Recovery { to, logs });
+                let name = saved.name();
+                let Some(to) = cut.time_of(&name) else { continue };
+                let needed = backup.backup().needed_logs_of(&name);
+                let logs: Vec<BackupId> = needed.chain([backup.backup().id]).collect();
+                let logs = repository.open_backups(&logs).map_err(unusable)?;
+                recoveries.insert(name, Recovery { to, logs });
             }
         }
         let counts = counts::of(backup)?;

@@ -99,6 +99,12 @@ impl<'a> Chain<'a> {
         self.logs.iter().map(|log| log.id).collect()
     }
 
+    /// Returns the IDs up to the log backup with this link, oldest first; `None` if the chain does not have it.
+    pub(crate) fn up_to_link(&self, link: &str) -> Option<Vec<BackupId>> {
+        let last = self.logs.iter().position(|log| fact(log, LINK) == link)?;
+        Some(self.logs[..=last].iter().map(|log| log.id).collect())
+    }
+
     /// Returns the last time to which a drill has recovered by this chain, if any.
     fn proven_until(&self) -> Option<Timestamp> {
         let newest = self.logs.iter().rposition(|log| log.proof.is_some())?;
@@ -215,6 +221,15 @@ pub(crate) mod tests {
         assert!(chain.to(time(16)).is_none());
         assert!(Chain::of(&sample_stream(Some("c")), &LogIndex::of(&logs)).to(time(15)).is_some());
         assert!(Chain::of(&sample_stream(None), &LogIndex::of(&logs)).until().is_none());
+    }
+
+    #[test]
+    fn chain_ends_at_requested_link() {
+        let logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d")];
+        let index = LogIndex::of(&logs);
+        let chain = Chain::of(&sample_stream(Some("a")), &index);
+        assert_eq!(chain.up_to_link("c"), Some(vec![logs[0].id, logs[1].id]));
+        assert_eq!(chain.up_to_link("a"), None, "no log backup has the link of the base");
     }
 
     #[test]
