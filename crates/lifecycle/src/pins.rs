@@ -7,10 +7,10 @@ use landfall_documents::operation::Operation;
 use landfall_documents::warning::AcceptedWarning;
 use landfall_engine::journal::{self, OperationPins};
 use landfall_engine::plan::StepId;
-use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::{ResolvedValues, SiteConfiguration};
+use crate::site::Place;
 
 /// The journals of a site.
 pub type JournalFolder = journal::JournalFolder<Pins>;
@@ -48,8 +48,9 @@ pub struct Pins {
     /// Path of the bundle.
     #[serde(rename = "media")]
     pub media_path: PathBuf,
-    /// Name and address of the host in its cluster.
-    pub node: NodeIdentity,
+    /// Place of the operation. The stored name is that of the only kind so far.
+    #[serde(rename = "node")]
+    pub place: Place,
     /// IDs of the plan's steps, in order.
     pub steps: Vec<StepId>,
     /// Number of steps that follow the commit.

@@ -10,13 +10,9 @@ pub(crate) const REGISTRY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Add
 /// Time limit for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Checks that the registry serves: the base of the distribution API answers 200. The error describes the actual
-/// answer.
-pub(crate) fn answers() -> Result<(), String> {
-    answers_at(REGISTRY)
-}
-
-fn answers_at(address: SocketAddr) -> Result<(), String> {
+/// Checks that the registry at this address serves: the base of the distribution API answers 200. The error describes
+/// the actual answer.
+pub(crate) fn answers(address: SocketAddr) -> Result<(), String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -46,7 +42,7 @@ mod tests {
             let _request = stream.read(&mut [0; 1024]).unwrap();
             stream.write_all(bytes).unwrap();
         });
-        let answer = answers_at(address);
+        let answer = answers(address);
         server.join().unwrap();
         answer
     }

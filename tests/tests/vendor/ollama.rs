@@ -19,7 +19,7 @@ use landfall_host::command::Subprocesses;
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 use landfall_lifecycle::content::PlacedFile;
-use landfall_lifecycle::site::{Site, UndoScope};
+use landfall_lifecycle::site::{HostAccess, Medium, Releases, Site, SiteRelease, UndoScope};
 use landfall_lifecycle::steps::artifact_files::ArtifactFiles;
 use landfall_lifecycle::steps::stage::Stage;
 use landfall_media::counters::IoCounters;
@@ -236,25 +236,22 @@ fn site(root: &Path, stick: &Path, anchor: &Path) -> Result<Site> {
     let release = verified.small_document(RELEASE_DOCUMENT_NAME).context("the head has no release")?;
     let paths = SitePaths::below(root);
     std::fs::create_dir_all(paths.data())?;
-    Ok(Site {
-        paths,
+    let node = NodeIdentity { name: "node-1".to_owned(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+    let host = HostAccess { paths, node, commands: Arc::new(Subprocesses) };
+    let own = SiteRelease {
         bundle: verified.id().to_string().trim_start_matches("sha256:")[..12].to_owned(),
         release: Arc::new(ReleaseDocument::read(release)?),
         documents: Arc::default(),
-        node: NodeIdentity { name: "node-1".to_owned(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
-        progress: Arc::new(SilentProgress),
-        commands: Arc::new(Subprocesses),
         payload: verified.into(),
-        media_path: stick.to_owned(),
-        io: IoCounters::default(),
-        undo: UndoScope::STEP,
-        kept: Vec::new(),
-    })
+    };
+    let medium = Medium { path: stick.to_owned(), io: IoCounters::default() };
+    let releases = Releases { own, kept: Vec::new() };
+    Ok(Site::on_host(host, releases, medium, Arc::new(SilentProgress), UndoScope::STEP))
 }
 
 /// Runs the steps of an install that create the folder that pods mount. Returns the folder.
 fn place_folder(mut site: Site) -> Result<PathBuf> {
-    let release = Arc::clone(&site.release);
+    let release = Arc::clone(&site.releases.own.release);
     let artifact = release.artifacts.iter().find(|artifact| artifact.name == "models").context("no models")?;
     let files = artifact.files.iter().map(|file| PlacedFile {
         path: file.path.clone(),
@@ -265,7 +262,7 @@ fn place_folder(mut site: Site) -> Result<PathBuf> {
     let files = ArtifactFiles { artifact: artifact.name.clone(), files: files.collect(), executable: false };
     Stage {}.act(&mut site, &Value::Null)?;
     files.act(&mut site, &Value::Null)?;
-    Ok(site.paths.files().join(&artifact.name))
+    Ok(site.content.files().join(&artifact.name))
 }
 
 #[test]

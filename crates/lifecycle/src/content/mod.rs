@@ -13,12 +13,10 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::CodedError;
 use landfall_host::mounts;
 use landfall_host::pack::PackId;
-use landfall_host::paths::SitePaths;
-use landfall_media::counters::Counters;
-use landfall_media::store::{CollectTotals, ContentStore, RepositoryLink};
+use landfall_media::store::{CollectTotals, RepositoryLink};
 use landfall_release_document::{ArtifactEntry, ArtifactKind};
 
-use crate::site::SiteRelease;
+use crate::site::{ContentAccess, SiteRelease};
 
 pub use links::PlannedLink;
 pub(crate) use links::registry_links;
@@ -51,12 +49,12 @@ impl Content {
         content
     }
 
-    /// Removes all other content from the registry, the folder of files and the folder of node packs. Durable on
-    /// return. After a crash, the same call completes the removal.
-    pub fn collect(&self, paths: &SitePaths, counters: Counters) -> Result<CollectTotals, StepError> {
-        remove_others(&paths.files(), &self.files)?;
-        self.remove_other_packs(&paths.node())?;
-        let store = ContentStore::with_counters(paths.registry(), counters);
+    /// Removes all other content from the registry, the folder of files and `packs`, a host's folder of node packs.
+    /// Durable on return. After a crash, the same call completes the removal.
+    pub fn collect(&self, content: &ContentAccess, packs: &Path) -> Result<CollectTotals, StepError> {
+        remove_others(&content.files(), &self.files)?;
+        self.remove_other_packs(packs)?;
+        let store = content.counted_store();
         store.collect(&self.blobs, &self.links).map_err(|error| {
             let what = format!("cannot remove what no release refers to from {}", store.root().display());
             StepError::new(error.code(), what).because(error)

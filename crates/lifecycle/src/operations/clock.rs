@@ -11,7 +11,7 @@ use crate::preflight::clock;
 impl RunningOperation {
     /// Fails if the clock cannot be right, as preflight does, because the next step may issue certificates.
     pub(super) fn expect_clock(&self) -> Result<()> {
-        match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
+        match clock::of_site(&self.site().data.paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
             Err(blocker) => return Err(OperationError::NotReady { blockers: vec![*blocker] }),
         }
@@ -38,7 +38,7 @@ impl RunningOperation {
     }
 
     fn report_clock(&self, consequence: &str) {
-        match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
+        match clock::of_site(&self.site().data.paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
             Err(blocker) => self.note(Some(format!("{blocker}; {consequence}"))),
         }

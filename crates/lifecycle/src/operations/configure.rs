@@ -143,7 +143,7 @@ impl Operations {
             documents: &release.documents,
             values: &values,
             secrets: &given.numbers,
-            node: &pins.node.name,
+            node: &pins.place.node().name,
         };
         let mut planned = plan_configure(&inputs, &settings.backups, &made)?;
         planned.settings.extend(unplanned_changes(&pins.settings, &settings));

@@ -93,7 +93,7 @@ impl Operations {
     pub(super) fn copies<'a>(&'a self, pins: &'a Pins) -> Copies<'a> {
         Copies {
             paths: &self.paths,
-            node: &pins.node.name,
+            node: &pins.place.node().name,
             buckets: &pins.settings.backups.buckets,
             retention: pins.settings.backups.retention(),
             progress: &*self.progress,

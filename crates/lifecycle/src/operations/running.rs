@@ -21,7 +21,7 @@ use super::{Operations, engine_file};
 use crate::marks::Marks;
 use crate::pins::{Event, Journal, KeptRelease, Pins, State};
 use crate::replaced_data;
-use crate::site::{Site, SiteRelease, UndoScope};
+use crate::site::{HostAccess, Medium, Place, Releases, Site, SiteRelease, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
@@ -69,20 +69,20 @@ impl Operations {
         let pins = journal.pins()?;
         let plan = serde_json::from_str(&pins.plan)
             .map_err(|source| OperationError::Plan { path: journal.path().to_owned(), source })?;
-        let site = Site {
-            paths: self.paths.clone(),
-            bundle: short_id(pins.bundle),
-            release: release.release.clone(),
-            documents: release.documents.clone(),
-            node: pins.node.clone(),
-            progress: self.progress.clone(),
-            commands: Arc::new(Subprocesses),
-            payload: release.payload(),
-            media_path: media_path.unwrap_or_else(|| pins.media_path.clone()),
-            io: self.io.clone(),
-            undo,
+        let Place::Host(node) = pins.place.clone();
+        let host = HostAccess { paths: self.paths.clone(), node, commands: Arc::new(Subprocesses) };
+        let releases = Releases {
+            own: SiteRelease {
+                bundle: short_id(pins.bundle),
+                release: release.release.clone(),
+                documents: release.documents.clone(),
+                payload: release.payload(),
+            },
             kept: pins.kept.iter().map(|kept| self.site_release(kept)).collect::<Result<_>>()?,
         };
+        let path = media_path.unwrap_or_else(|| pins.media_path.clone());
+        let medium = Medium { path, io: self.io.clone() };
+        let site = Site::on_host(host, releases, medium, self.progress.clone(), undo);
         Ok(RunningOperation { lock, journal, pins, plan, site, release: release.clone() })
     }
 }
@@ -104,7 +104,7 @@ impl RunningOperation {
         let Self { journal, plan, site, pins, .. } = self;
         let progress = site.progress.clone();
         Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.forward(site)?;
-        Marks::advance(&site.paths, &pins.release, pins.counter, pins.bundle)?;
+        Marks::advance(&site.data.paths, &pins.release, pins.counter, pins.bundle)?;
         journal.append(Event::Committed)?;
         tracing::info!(release = pins.release, version = pins.version, "committed");
         Ok(())
@@ -143,7 +143,7 @@ impl RunningOperation {
 
     /// Returns the data that its undo replaced in changed volumes and set aside.
     pub(super) fn replaced_data(&self) -> Result<Vec<ReplacedData>> {
-        Ok(replaced_data::of_plan(&self.site.paths, &self.plan)?)
+        Ok(replaced_data::of_plan(&self.site.data.paths, &self.plan)?)
     }
 
     /// Undoes every step that started, within the operation's scope. `owner` is the owner of kept data, if that is not
@@ -154,12 +154,12 @@ impl RunningOperation {
         }
         let Self { journal, plan, site, pins, release, .. } = self;
         // Undo removes the link of the agent's step; this one keeps the command available until the end.
-        engine_file::offer_command(&site.paths, pins.engine)?;
+        engine_file::offer_command(&site.hosts.only()?.paths, pins.engine)?;
         let keep_data = site.undo.keep_data;
         if keep_data {
             // The data's owner is recorded while it is still known.
             let (pins, release) = owner.map_or((&**pins, &*release), |(pins, release)| (pins, release));
-            KeptData::record(&site.paths, &Origin { pins, release })?;
+            KeptData::record(&site.data.paths, &Origin { pins, release })?;
         }
         let progress = site.progress.clone();
         Engine { journal: &mut *journal, plan, resolve: steps::resolve, progress: &*progress }.undo(site, keep_data)?;
@@ -191,7 +191,7 @@ impl RunningOperation {
 
     /// Returns the files of the secrets that the plan generates.
     pub(super) fn secret_files(&self) -> Vec<PathBuf> {
-        let folder = self.site.paths.secrets();
+        let folder = self.site.secrets.generated();
         let secrets = self.plan.steps.iter().filter_map(|planned| match &planned.action {
             Action::Secret(step) => Some(Secret::file(&folder, &step.namespace, &step.secret.name)),
             _ => None,

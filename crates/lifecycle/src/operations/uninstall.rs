@@ -68,7 +68,7 @@ impl Operations {
     pub fn site_name(&self) -> Result<String> {
         let pins = self.history_or_hand_over()?.into_deciding().and_then(|past| past.replay.state.pins);
         if let Some(pins) = pins {
-            return Ok(pins.node.name.clone());
+            return Ok(pins.place.node().name.clone());
         }
         let kept = KeptData::find(&self.paths)?.and_then(|kept| kept.site);
         Ok(kept.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned()))

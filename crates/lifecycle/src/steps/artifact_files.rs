@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::node_files::{observe_placed, place_all};
 use crate::content::PlacedFile;
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
@@ -25,24 +25,25 @@ pub struct ArtifactFiles {
 }
 
 impl ArtifactFiles {
-    fn folder(&self, site: &Site) -> PathBuf {
-        site.paths.files().join(&self.artifact)
+    fn folder(&self, context: &ComponentContext) -> PathBuf {
+        context.content.files().join(&self.artifact)
     }
 }
 
-impl Step<Site> for ArtifactFiles {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        Ok(observe_placed(site, &self.folder(site), &self.files))
+impl Step<ComponentContext> for ArtifactFiles {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        Ok(observe_placed(&context.content, &self.folder(context), &self.files))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let folder = self.folder(site);
-        place_all(site, &folder, &self.files, if self.executable { 0o555 } else { 0o444 })?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        let folder = self.folder(context);
+        let mode = if self.executable { 0o555 } else { 0o444 };
+        place_all(&context.content, &*context.progress, &self.files, (&folder, mode))?;
         Ok(json!({ "folder": folder }))
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        landfall_host::mounts::remove_tree(&self.folder(site))?;
-        files::remove_folder_if_empty(&site.paths.files())
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        landfall_host::mounts::remove_tree(&self.folder(context))?;
+        files::remove_folder_if_empty(&context.content.files())
     }
 }

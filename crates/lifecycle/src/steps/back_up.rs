@@ -34,19 +34,19 @@ pub(super) fn saving<'a>(
     of: &'a SiteRelease,
     settings: &'a BackupSettings,
     (reason, next): (Reason, NextOfBackup),
-) -> BackupRun<'a> {
-    BackupRun {
+) -> Result<BackupRun<'a>, StepError> {
+    Ok(BackupRun {
         cluster,
-        paths: &site.paths,
+        paths: &site.data.paths,
         release: &of.release,
         bundle: &of.bundle,
         settings,
         reason,
         next,
         operation: None,
-        commands: &*site.commands,
+        commands: &*site.hosts.only()?.commands,
         progress: &*site.progress,
-    }
+    })
 }
 
 /// Returns the backup if it has all data, because the change could not restore missing data. Fails with the error of a
@@ -77,21 +77,21 @@ impl Step<Site> for BackUp {
         let operation = before["operation"]
             .as_str()
             .ok_or_else(|| StepError::new(codes::BUG, "the journal's record of the backup step names no operation"))?;
-        let (cluster, installed) = (site.cluster()?, site.earlier_release()?);
-        let repository = BackupFolder::of(&site.paths).open_or_create()?;
+        let (cluster, installed) = (site.cluster.connect()?, site.releases.earlier()?);
+        let repository = BackupFolder::of(&site.data.paths).open_or_create()?;
         let known = repository.backups().map_err(unusable)?;
         let now = Timestamp::now();
         let own = known.into_iter().rfind(|known| {
             let is_own = known.facts.get(OPERATION).is_some_and(|fact| fact == operation);
             is_own && known.is_whole() && still_counts(known.time, now)
         });
-        let saving = saving(site, &cluster, installed, &self.settings, (Reason::Upgrade, NextOfBackup::Drill));
+        let saving = saving(site, &cluster, installed, &self.settings, (Reason::Upgrade, NextOfBackup::Drill))?;
         let backup = own
             .map_or_else(|| expect_whole(BackupRun { operation: Some(operation), ..saving }.save(&repository)?), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
-            let (commands, progress) = (&*site.commands, &*site.progress);
-            let (paths, release) = (&site.paths, &*installed.release);
+            let (commands, progress) = (&*site.hosts.only()?.commands, &*site.progress);
+            let (paths, release) = (&site.data.paths, &*installed.release);
             let drill = Drill { cluster: &cluster, paths, release, commands, progress };
             if let Some(refusal) = drill.prove(&repository, &open)?.refusal() {
                 return Err(refusal);
@@ -102,8 +102,8 @@ impl Step<Site> for BackUp {
 
     /// The backup stays even if later steps fail; only drills are removed.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        remove_scratch(&site.paths)?;
-        let cluster = site.cluster()?;
+        remove_scratch(&site.data.paths)?;
+        let cluster = site.cluster.connect()?;
         for left in cluster.leftover_drills()? {
             cluster.delete_drill(&left.namespace, super::wait::DRILL_DELETION_LIMIT)?;
         }

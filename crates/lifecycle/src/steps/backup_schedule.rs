@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::agent::{Agent, unit_files};
 use crate::backups::{LogRecords, has_logs, has_rules};
 use crate::configuration::BackupSettings;
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::units::{BACKUP, BACKUP_TIMER, LOG_BACKUP, LOG_BACKUP_TIMER, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
@@ -30,14 +30,14 @@ struct Timer {
 }
 
 impl Timer {
-    fn exists(&self, site: &Site) -> bool {
-        unit_files::path(site, self.name).exists()
+    fn exists(&self, context: &NodeContext) -> bool {
+        unit_files::path(context, self.name).exists()
     }
 
-    fn observe(&self, site: &Site) -> Result<ObservedState, StepError> {
+    fn observe(&self, context: &NodeContext) -> Result<ObservedState, StepError> {
         if !self.is_wanted {
             // An earlier release or earlier settings may have left it.
-            let is_left = self.exists(site);
+            let is_left = self.exists(context);
             return Ok(if is_left {
                 ObservedState::Partial(format!("{} exists", self.name))
             } else {
@@ -45,57 +45,59 @@ impl Timer {
             });
         }
         match files::observe(&self.files)? {
-            ObservedState::Done => Ok(Agent::lack(site, self.name).map_or(ObservedState::Done, ObservedState::Partial)),
+            ObservedState::Done => {
+                Ok(Agent::lack(context, self.name).map_or(ObservedState::Done, ObservedState::Partial))
+            }
             other => Ok(other),
         }
     }
 
-    fn start(&self, site: &Site) -> Result<(), StepError> {
+    fn start(&self, context: &NodeContext) -> Result<(), StepError> {
         files::write(&self.files)?;
-        site.run(&systemctl(&["daemon-reload"]))?;
-        site.run(&systemctl(&["enable", self.name]))?;
-        site.run(&systemctl(&["restart", self.name]))?;
+        context.host.run(&systemctl(&["daemon-reload"]))?;
+        context.host.run(&systemctl(&["enable", self.name]))?;
+        context.host.run(&systemctl(&["restart", self.name]))?;
         Ok(())
     }
 
-    fn remove(&self, site: &Site) -> Result<(), StepError> {
-        if self.exists(site) {
-            site.run(&systemctl(&["disable", self.name]))?;
-            site.run(&systemctl(&["stop", self.name]))?;
+    fn remove(&self, context: &NodeContext) -> Result<(), StepError> {
+        if self.exists(context) {
+            context.host.run(&systemctl(&["disable", self.name]))?;
+            context.host.run(&systemctl(&["stop", self.name]))?;
             // A service that just started must not write while its folders are removed.
-            site.run(&systemctl(&["stop", self.service]))?;
+            context.host.run(&systemctl(&["stop", self.service]))?;
         }
         files::remove(&self.files)?;
-        site.run(&systemctl(&["daemon-reload"]))?;
+        context.host.run(&systemctl(&["daemon-reload"]))?;
         // systemd has nothing to reset if the unit has not failed.
-        let _ = site.run(&systemctl(&["reset-failed", self.service]));
+        let _ = context.host.run(&systemctl(&["reset-failed", self.service]));
         Ok(())
     }
 }
 
 impl BackupSchedule {
-    fn timers(&self, site: &Site) -> [Timer; 2] {
-        let program = Agent::program(site);
+    fn timers(&self, context: &NodeContext) -> [Timer; 2] {
+        let program = Agent::program(context);
         [
             Timer {
                 name: BACKUP_TIMER,
                 service: BACKUP,
-                is_wanted: has_rules(&site.release),
-                files: unit_files::backup_files(site, &program, self.settings.time),
+                is_wanted: has_rules(&context.releases.own.release),
+                files: unit_files::backup_files(context, &program, self.settings.time),
             },
             Timer {
                 name: LOG_BACKUP_TIMER,
                 service: LOG_BACKUP,
-                is_wanted: has_logs(&site.release, &self.settings),
-                files: unit_files::log_backup_files(site, &program),
+                is_wanted: has_logs(&context.releases.own.release, &self.settings),
+                files: unit_files::log_backup_files(context, &program),
             },
         ]
     }
 }
 
-impl Step<Site> for BackupSchedule {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let [nightly, logs] = self.timers(site).map(|timer| timer.observe(site));
+impl Step<NodeContext> for BackupSchedule {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let [nightly, logs] = self.timers(context).map(|timer| timer.observe(context));
         Ok(match (nightly?, logs?) {
             (ObservedState::Done, other) | (other, _) if other != ObservedState::Absent => other,
             (ObservedState::Done, ObservedState::Absent) => {
@@ -105,24 +107,24 @@ impl Step<Site> for BackupSchedule {
         })
     }
 
-    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+    fn prepare(&self, _context: &mut NodeContext) -> Result<Value, StepError> {
         Ok(Value::Null)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        for timer in self.timers(site) {
-            if timer.is_wanted { timer.start(site)? } else { timer.remove(site)? }
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        for timer in self.timers(context) {
+            if timer.is_wanted { timer.start(context)? } else { timer.remove(context)? }
         }
-        if !has_logs(&site.release, &self.settings) {
+        if !has_logs(&context.releases.own.release, &self.settings) {
             // Without log backups, no later point in time can be restored.
-            LogRecords::of(&site.paths).end_all()?;
+            LogRecords::of(&context.host.paths).end_all()?;
         }
-        site.sync_filesystem(&site.paths.host("/etc"))?;
+        context.host.sync_filesystem(&context.host.paths.host("/etc"))?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        self.timers(site).iter().try_for_each(|timer| timer.remove(site))?;
-        LogRecords::of(&site.paths).end_all()
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        self.timers(context).iter().try_for_each(|timer| timer.remove(context))?;
+        LogRecords::of(&context.host.paths).end_all()
     }
 }

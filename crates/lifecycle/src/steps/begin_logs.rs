@@ -26,11 +26,11 @@ pub struct BeginLogs {
 
 impl BeginLogs {
     fn back_up(&self, site: &Site) -> Result<String, StepError> {
-        let (cluster, own) = (site.cluster()?, site.own_release());
-        let repository = BackupFolder::of(&site.paths).open_or_create()?;
+        let (cluster, own) = (site.cluster.connect()?, site.releases.own.clone());
+        let repository = BackupFolder::of(&site.data.paths).open_or_create()?;
         let why = (Reason::Change, NextOfBackup::Nothing);
         // A failed stream was noted: its points in time begin with the next backup.
-        let saved = saving(site, &cluster, &own, &self.settings, why).save(&repository)?;
+        let saved = saving(site, &cluster, &own, &self.settings, why)?.save(&repository)?;
         Ok(saved.backup.id.to_string())
     }
 }
@@ -45,7 +45,7 @@ impl Step<Site> for BeginLogs {
     /// night's backup.
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         {
-            let records = LogRecords::of(&site.paths);
+            let records = LogRecords::of(&site.data.paths);
             let _lock = records.lock()?;
             records.end(&self.streams)?;
         }

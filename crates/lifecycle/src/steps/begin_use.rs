@@ -32,12 +32,12 @@ pub(super) fn note_use(paths: &SitePaths, apart: &str) -> Result<(), StepError> 
 
 impl Step<Site> for BeginUse {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let is_noted = |apart: &String| note_of(&site.paths, apart).exists();
+        let is_noted = |apart: &String| note_of(&site.data.paths, apart).exists();
         Ok(if self.apart.iter().all(is_noted) { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.apart.iter().try_for_each(|apart| note_use(&site.paths, apart))?;
+        self.apart.iter().try_for_each(|apart| note_use(&site.data.paths, apart))?;
         Ok(Value::Null)
     }
 

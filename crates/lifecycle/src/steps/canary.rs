@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::component::Component;
 use crate::pods::{is_ready, object_name};
 use crate::proofs::{CanaryPod, Prover, choose_proofs, result};
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Maximum time until a canary's objects are gone.
@@ -46,7 +46,7 @@ pub struct Canary {
 /// A trial of the canary's pod.
 struct Trial<'a> {
     step: &'a Canary,
-    site: &'a Site,
+    context: &'a ComponentContext,
     cluster: &'a Cluster,
     pod: ObjectName,
     /// Objects of the component in their new form.
@@ -117,13 +117,13 @@ impl Trial<'_> {
     fn prove(&self, pod: &Value) -> Result<Vec<Value>, StepError> {
         let address: Option<IpAddr> = pod["status"]["podIP"].as_str().and_then(|address| address.parse().ok());
         let asked = CanaryPod { pod: pod.clone(), address, objects: self.objects.to_vec() };
-        let prover = Prover::of_canary(self.cluster.clone(), &self.site.release, asked);
-        let proofs = choose_proofs(&self.site.release, &self.step.canary.proofs)
+        let prover = Prover::of_canary(self.cluster.clone(), &self.context.releases.own.release, asked);
+        let proofs = choose_proofs(&self.context.releases.own.release, &self.step.canary.proofs)
             .map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
         let mut passed = Vec::new();
         for proof in proofs {
             let note = format!("canary of {}, proof {}: {}", self.step.name(), proof.name, proof.shows);
-            self.site.progress.event(Event::Note(note));
+            self.context.progress.event(Event::Note(note));
             let shown = result(&prover, proof);
             if let Some(mismatch) = &shown.failure {
                 let (expected, found) = (&mismatch.expected, &mismatch.found);
@@ -139,7 +139,7 @@ impl Trial<'_> {
     fn watch(&self, started: &Value) -> Result<(), StepError> {
         let (limit, begun) = (Duration::from_secs(self.step.canary.soak_seconds), Instant::now());
         let note = format!("the canary of {} serves, and is watched for {} s", self.step.name(), limit.as_secs());
-        self.site.progress.event(Event::Note(note));
+        self.context.progress.event(Event::Note(note));
         let mut unready: Option<Instant> = None;
         while begun.elapsed() < limit || unready.is_some() {
             std::thread::sleep(INTERVAL.min(limit));
@@ -191,10 +191,10 @@ fn restarts(pod: &Value) -> i64 {
     statuses.filter_map(|status| status["restartCount"].as_i64()).sum()
 }
 
-impl Step<Site> for Canary {
+impl Step<ComponentContext> for Canary {
     /// Observations from before a power cut are no longer valid, so the trial is repeated.
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let left = site.cluster()?.canaries(Canaries::Of(self.name()))?.len();
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        let left = context.cluster.connect()?.canaries(Canaries::Of(self.name()))?.len();
         Ok(if left == 0 {
             ObservedState::Absent
         } else {
@@ -202,15 +202,15 @@ impl Step<Site> for Canary {
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let cluster = site.cluster()?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        let cluster = context.cluster.connect()?;
         self.remove(&cluster)?;
-        let objects = self.component.resolve_objects(&site.documents)?;
+        let objects = self.component.resolve_objects(&context.releases.own.documents)?;
         let workload = self.workload();
         let form = CanaryForm { component: self.name(), workload: &workload, objects: &objects };
         let made = form.objects(|object| self.differs(&cluster, object))?;
         let made = made.ok_or_else(|| StepError::new(codes::BUG, format!("{workload} is not in the release")))?;
-        let trial = Trial { step: self, site, cluster: &cluster, pod: form.pod(), objects: &objects };
+        let trial = Trial { step: self, context, cluster: &cluster, pod: form.pod(), objects: &objects };
         for object in &made {
             cluster.apply(object).map_err(|error| match error {
                 refused @ ClusterError::Refused { .. } if !refused.is_transient() => {
@@ -224,11 +224,11 @@ impl Step<Site> for Canary {
         Ok(tried)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        if site.undo.removing_cluster {
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        if context.undo.removing_cluster {
             return Ok(());
         }
-        self.remove(&site.cluster()?).map(drop)
+        self.remove(&context.cluster.connect()?).map(drop)
     }
 }
 

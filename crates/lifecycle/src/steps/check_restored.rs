@@ -43,7 +43,7 @@ impl Step<Site> for CheckRestored {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
+        let (cluster, (backup, saved)) = (site.cluster.connect()?, self.stream.open(site)?);
         let counted =
             if self.is_at_the_cut(&backup, &saved) { counts::of(&backup)?.remove(&saved.name()) } else { None };
         // A backup that was interrupted later may have written a newer marker.

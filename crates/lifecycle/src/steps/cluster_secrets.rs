@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::site::Site;
+use crate::site::{NodeContext, Secrets};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
@@ -24,13 +24,13 @@ const KEY_BYTES: usize = 32;
 pub struct ClusterSecrets {}
 
 /// Returns the path of the API server's settings for encrypting Secrets at rest.
-pub(crate) fn encryption_path(site: &Site) -> PathBuf {
-    site.paths.secrets().join("encryption.yaml")
+pub(crate) fn encryption_path(secrets: &Secrets) -> PathBuf {
+    secrets.generated().join("encryption.yaml")
 }
 
 /// Returns the path of the token with which further nodes join.
-pub(crate) fn token_path(site: &Site) -> PathBuf {
-    site.paths.secrets().join("bootstrap-token")
+pub(crate) fn token_path(secrets: &Secrets) -> PathBuf {
+    secrets.generated().join("bootstrap-token")
 }
 
 fn draw_token() -> String {
@@ -59,9 +59,12 @@ resources:
     )
 }
 
-impl Step<Site> for ClusterSecrets {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let there = [encryption_path(site), token_path(site)].iter().filter(|path| path.is_file()).count();
+impl Step<NodeContext> for ClusterSecrets {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let there = [encryption_path(&context.secrets), token_path(&context.secrets)]
+            .iter()
+            .filter(|path| path.is_file())
+            .count();
         Ok(match there {
             0 => ObservedState::Absent,
             1 => ObservedState::Partial("one of two secrets exists".to_owned()),
@@ -69,11 +72,11 @@ impl Step<Site> for ClusterSecrets {
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        durable::create_folder_with_mode(&site.paths.secrets(), 0o700)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        durable::create_folder_with_mode(&context.secrets.generated(), 0o700)?;
         let mut written = serde_json::Map::new();
         let draws: [(PathBuf, fn() -> String); 2] =
-            [(encryption_path(site), draw_encryption), (token_path(site), draw_token)];
+            [(encryption_path(&context.secrets), draw_encryption), (token_path(&context.secrets), draw_token)];
         for (path, draw) in draws {
             let text = if let Some(text) = files::read_text(&path)? {
                 text
@@ -88,10 +91,10 @@ impl Step<Site> for ClusterSecrets {
         Ok(Value::Object(written))
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_file(&encryption_path(site))?;
-        durable::remove_file(&token_path(site))?;
-        durable::remove_leftovers(&site.paths.secrets())?;
-        files::remove_folder_if_empty(&site.paths.secrets())
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&encryption_path(&context.secrets))?;
+        durable::remove_file(&token_path(&context.secrets))?;
+        durable::remove_leftovers(&context.secrets.generated())?;
+        files::remove_folder_if_empty(&context.secrets.generated())
     }
 }

@@ -22,14 +22,14 @@ impl Step<Site> for Collect {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let own = site.own_release();
-        let kept = [&own, site.earlier_release()?];
+        let (node, own) = (site.node_context()?, site.releases.own.clone());
+        let kept = [&own, site.releases.earlier()?];
         let packs: Vec<NodeParts<'_>> =
             kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<_, _>>()?;
         let images: Vec<NodeImages> = packs.iter().map(NodeImages::of_pack).collect();
-        NodeImages::keep_only(site, &packs[0].id, images.iter())?;
-        uploads::remove_used_upload(&site.paths, own.payload.verified_head().id())?;
-        let collected = Content::of(kept).collect(&site.paths, site.io.store.clone())?;
+        NodeImages::keep_only(&node, &packs[0].id, images.iter())?;
+        uploads::remove_used_upload(&node.host.paths, own.payload.verified_head().id())?;
+        let collected = Content::of(kept).collect(&site.content, &node.host.paths.node())?;
         Ok(json!({"blobs": collected.blobs, "bytes": collected.bytes, "links": collected.links}))
     }
 

@@ -14,7 +14,7 @@ use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject, read_document};
 use super::pod_restarts::restart_on_change;
 use crate::configuration::{Patch, apply_patches};
-use crate::site::Site;
+use crate::site::{ComponentContext, SiteRelease};
 use landfall_cluster::{
     AwaitedObjects, Canaries, Cluster, ClusterError, EditableObject, Edits, FieldEdit, Inventory, LostEdit, ObjectName,
     Owner, RestoreOutcome,
@@ -133,10 +133,10 @@ impl Component {
 
     /// Returns the edits that a removal of the objects loses, for its undo; null if there are none. Objects of other
     /// managers are not removed. An object that the API server does not compare is reported and still removed.
-    pub(super) fn edits_before_removal(&self, site: &Site) -> Result<Value, StepError> {
-        let cluster = site.cluster()?;
+    pub(super) fn edits_before_removal(&self, context: &ComponentContext) -> Result<Value, StepError> {
+        let cluster = context.cluster.connect()?;
         let mut found = Vec::new();
-        for object in &self.resolve_objects(&site.documents)? {
+        for object in &self.resolve_objects(&context.releases.own.documents)? {
             let name = ObjectName::of(object)?;
             let edits = match cluster.edits(&EditableObject { object, editable: &[], edits: Edits::Refuse }) {
                 Ok(edits) => edits,
@@ -144,7 +144,7 @@ impl Component {
                 Err(error) => {
                     let reason = with_causes(&error);
                     let text = format!("edits of {name} are not known, so an undo does not make them again: {reason}");
-                    site.progress.event(Event::Note(text));
+                    context.progress.event(Event::Note(text));
                     continue;
                 }
             };
@@ -155,7 +155,7 @@ impl Component {
 
     /// Restores the edits that the change overwrote. A failure is only reported, because the component itself is
     /// restored.
-    fn restore_edits(cluster: &Cluster, before: &Value, objects: &[Value], site: &Site) {
+    fn restore_edits(cluster: &Cluster, before: &Value, objects: &[Value], context: &ComponentContext) {
         let lost: Vec<OverwrittenEdit> = serde_json::from_value(before["edits"].clone()).unwrap_or_default();
         for OverwrittenEdit { object: name, edit, pointer } in lost {
             let applied = objects.iter().find(|object| ObjectName::of(object).is_ok_and(|of| of.is_same_object(&name)));
@@ -170,7 +170,7 @@ impl Component {
                 "{} of {name}, which {} had set{value}, could not be restored: {reason}",
                 edit.field, edit.manager
             );
-            site.progress.event(Event::Note(text));
+            context.progress.event(Event::Note(text));
         }
     }
 
@@ -198,14 +198,14 @@ impl Component {
     }
 
     /// Waits until the API server serves a newly defined kind.
-    fn wait_if_definition(cluster: &Cluster, name: &ObjectName, site: &Site) -> Result<(), StepError> {
+    fn wait_if_definition(cluster: &Cluster, name: &ObjectName, context: &ComponentContext) -> Result<(), StepError> {
         if name.kind == "CustomResourceDefinition" {
             let waiting = AwaitedObjects {
                 what: &name.to_string(),
                 objects: std::slice::from_ref(name),
                 limit: ESTABLISHED_LIMIT,
             };
-            cluster.wait_ready(&waiting, site.progress.as_ref())?;
+            cluster.wait_ready(&waiting, context.progress.as_ref())?;
         }
         Ok(())
     }
@@ -221,14 +221,14 @@ pub(super) fn prune(
     cluster: &Cluster,
     inventory: &Inventory,
     wanted: &[ObjectName],
-    site: &Site,
+    context: &ComponentContext,
 ) -> Result<(Vec<ObjectName>, Vec<ObjectName>), StepError> {
     let (surplus, mut left) = inventory.surplus(wanted);
     // Reading the objects of all components for each component would take quadratic time.
     if surplus.is_empty() {
         return Ok((Vec::new(), left));
     }
-    let others = objects_of_others(site, &inventory.owner.component)?;
+    let others = objects_of_others(&context.releases.own, &inventory.owner.component)?;
     let mut pruned = Vec::new();
     for object in surplus {
         let is_given = others.iter().any(|other| other.is_same_object(&object));
@@ -239,15 +239,15 @@ pub(super) fn prune(
     Ok((pruned, left))
 }
 
-/// Returns the objects of all components of a site's release except this one.
-fn objects_of_others(site: &Site, component: &str) -> Result<Vec<ObjectName>, StepError> {
-    objects_of(site, |other| other != component)
+/// Returns the objects of all components of a release except this one.
+fn objects_of_others(release: &SiteRelease, component: &str) -> Result<Vec<ObjectName>, StepError> {
+    objects_of(release, |other| other != component)
 }
 
-/// Returns the objects of the selected components of a site's release.
-fn objects_of(site: &Site, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<ObjectName>, StepError> {
-    let wanted = site.release.components.iter().filter(|component| is_wanted(&component.name));
-    let names = wanted.map(|component| names(&read_document(&site.documents, &component.objects)?));
+/// Returns the objects of the selected components of a release.
+fn objects_of(release: &SiteRelease, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<ObjectName>, StepError> {
+    let wanted = release.release.components.iter().filter(|component| is_wanted(&component.name));
+    let names = wanted.map(|component| names(&read_document(&release.documents, &component.objects)?));
     Ok(names.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
@@ -265,10 +265,10 @@ pub(crate) fn for_each_claim(value: &mut Value, visit: &mut impl FnMut(&mut Valu
     }
 }
 
-impl Step<Site> for Component {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let cluster = site.cluster()?;
-        let objects = self.resolve_objects(&site.documents)?;
+impl Step<ComponentContext> for Component {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        let cluster = context.cluster.connect()?;
+        let objects = self.resolve_objects(&context.releases.own.documents)?;
         let wanted = names(&objects)?;
         let inventory = self.existing(&cluster)?;
         let is_complete = inventory.as_ref().is_some_and(|inventory| inventory.objects == wanted);
@@ -288,24 +288,24 @@ impl Step<Site> for Component {
         })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let cluster = site.cluster()?;
+    fn prepare(&self, context: &mut ComponentContext) -> Result<Value, StepError> {
+        let cluster = context.cluster.connect()?;
         let inventory = self.existing(&cluster)?.map(|inventory| inventory.objects);
         let mut before = json!({"inventory": inventory});
-        let held = self.held_objects(&cluster, &site.documents)?;
+        let held = self.held_objects(&cluster, &context.releases.own.documents)?;
         if !held.is_empty() {
             before["held"] = json!(held);
         }
-        let edits = self.overwritten_edits(&cluster, &site.documents)?;
+        let edits = self.overwritten_edits(&cluster, &context.releases.own.documents)?;
         if !edits.is_empty() {
             before["edits"] = json!(edits);
         }
         Ok(before)
     }
 
-    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
-        let cluster = site.cluster()?;
-        let objects = self.resolve_objects(&site.documents)?;
+    fn act(&self, context: &mut ComponentContext, before: &Value) -> Result<Value, StepError> {
+        let cluster = context.cluster.connect()?;
+        let objects = self.resolve_objects(&context.releases.own.documents)?;
         let wanted = names(&objects)?;
         let known = self.existing(&cluster)?;
         if known.is_some() {
@@ -319,21 +319,21 @@ impl Step<Site> for Component {
         for (object, name) in objects.iter().zip(&wanted) {
             let editable = self.editable_of(object);
             cluster.apply_edited(&EditableObject { object, editable: &editable, edits: self.edits })?;
-            Self::wait_if_definition(&cluster, name, site)?;
+            Self::wait_if_definition(&cluster, name, context)?;
         }
-        let (pruned, left) = prune(&cluster, &all, &wanted, site)?;
+        let (pruned, left) = prune(&cluster, &all, &wanted, context)?;
         self.inventory(wanted.clone()).write(&cluster)?;
         if self.edits == Edits::Leave {
-            Self::restore_edits(&cluster, before, &objects, site);
+            Self::restore_edits(&cluster, before, &objects, context);
         }
         Ok(json!({"applied": wanted.len(), "pruned": pruned, "left": left}))
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        if site.undo.removing_cluster {
+    fn undo(&self, context: &mut ComponentContext, before: &Value) -> Result<(), StepError> {
+        if context.undo.removing_cluster {
             return Ok(());
         }
-        let cluster = site.cluster()?;
+        let cluster = context.cluster.connect()?;
         let Some(inventory) = self.existing(&cluster)? else { return Ok(()) };
         let held: Vec<ObjectName> = serde_json::from_value(before["held"].clone()).unwrap_or_default();
         let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();
@@ -341,11 +341,11 @@ impl Step<Site> for Component {
         kept.extend(held);
         let is_left = |object: &ObjectName| kept.iter().all(|name| !name.is_same_object(object));
         // Without an earlier release, no object can have moved to another component.
-        if !site.kept.is_empty() && inventory.objects.iter().any(is_left) {
-            let earlier = site.as_it_was()?;
-            kept.extend(objects_of_others(&earlier, &self.owner.component)?);
+        if !context.releases.kept.is_empty() && inventory.objects.iter().any(is_left) {
+            let earlier = context.releases.earlier()?;
+            kept.extend(objects_of_others(earlier, &self.owner.component)?);
             // The earlier form of this component may already be removed, except for data objects.
-            let own = objects_of(&earlier, |component| component == self.owner.component)?;
+            let own = objects_of(earlier, |component| component == self.owner.component)?;
             kept.extend(own.into_iter().filter(ObjectName::is_never_pruned));
         }
         let limit = Duration::from_secs(DELETION_SECONDS);

@@ -44,13 +44,13 @@ fn naming_firewall(error: StepError, closed: &[ClosedChain]) -> StepError {
 impl ComponentReady {
     /// Waits until the objects are ready by observations made since the machine started.
     fn wait(&self, site: &Site, cluster: &Cluster, inventory: &Inventory) -> Result<(), StepError> {
-        let (limit, begun) = (Duration::from_secs(self.seconds), Instant::now());
+        let (host, limit, begun) = (site.hosts.only()?, Duration::from_secs(self.seconds), Instant::now());
         let what = format!("component {}", self.component);
         loop {
             let left = limit.saturating_sub(begun.elapsed());
             let waiting = AwaitedObjects { what: &what, objects: &inventory.objects, limit: left };
             cluster.wait_ready(&waiting, site.progress.as_ref())?;
-            let reason = match unsettled_pods(&site.paths, cluster, inventory) {
+            let reason = match unsettled_pods(&host.paths, cluster, inventory) {
                 Ok(pods) if pods.is_empty() => return Ok(()),
                 Ok(pods) => format!("{} did not start since the machine did", pods.join(", ")),
                 Err(error) if error.is_transient() => with_causes(&error),
@@ -66,13 +66,13 @@ impl ComponentReady {
 
 impl Step<Site> for ComponentReady {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let cluster = site.cluster()?;
+        let cluster = site.cluster.connect()?;
         let Some(inventory) = Inventory::read(&cluster, &self.namespace, &self.component)? else {
             return Ok(ObservedState::Absent);
         };
         let status = cluster.component_status(&inventory)?;
         Ok(match status.reasons.first() {
-            None => match unsettled_pods(&site.paths, &cluster, &inventory)?.first() {
+            None => match unsettled_pods(&site.hosts.only()?.paths, &cluster, &inventory)?.first() {
                 None => ObservedState::Done,
                 Some(pod) => ObservedState::Partial(format!("{pod} is not ready since the machine started")),
             },
@@ -81,7 +81,7 @@ impl Step<Site> for ComponentReady {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let cluster = site.cluster()?;
+        let cluster = site.cluster.connect()?;
         let inventory = Inventory::read(&cluster, &self.namespace, &self.component)?.ok_or_else(|| {
             StepError::new(
                 codes::CLUSTER_NOT_READY,
@@ -89,7 +89,8 @@ impl Step<Site> for ComponentReady {
             )
         })?;
         let waited = self.wait(site, &cluster, &inventory);
-        waited.map_err(|error| naming_firewall(error, &facts::closed_chains(&site.paths).unwrap_or_default()))?;
+        let paths = &site.hosts.only()?.paths;
+        waited.map_err(|error| naming_firewall(error, &facts::closed_chains(paths).unwrap_or_default()))?;
         Ok(json!({"objects": inventory.objects.len()}))
     }
 

@@ -36,9 +36,9 @@ fn names(node: &NodeIdentity, namespace: &str) -> Vec<String> {
 impl ConsoleSecrets {
     /// Returns the Secrets from the existing files; `None` if a file is missing.
     fn existing_secrets(&self, site: &Site) -> Result<Option<Vec<RequiredObject>>, StepError> {
-        let files = ConsoleFiles::of(&site.paths);
+        let files = ConsoleFiles::of(&site.peer.paths);
         let (keys, certificate) = (PeerKeys::read(&files)?, ConsoleCertificate::read(&files)?);
-        Ok(keys.zip(certificate).map(|(keys, certificate)| self.required_secrets(&keys, &certificate, &site.node)))
+        Ok(keys.zip(certificate).map(|(keys, certificate)| self.required_secrets(&keys, &certificate, &site.peer.node)))
     }
 
     fn required_secrets(
@@ -73,28 +73,28 @@ impl ConsoleSecrets {
 impl Step<Site> for ConsoleSecrets {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         match self.existing_secrets(site)? {
-            Some(wanted) => objects::observe(&site.cluster()?, &wanted),
+            Some(wanted) => objects::observe(&site.cluster.connect()?, &wanted),
             None => Ok(ObservedState::Absent),
         }
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!({ "files_existed": site.paths.console().exists() }))
+        Ok(json!({ "files_existed": site.peer.folder().exists() }))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.apply(&site.paths, &site.node, &site.cluster()?, Timestamp::now())?;
+        self.apply(&site.peer.paths, &site.peer.node, &site.cluster.connect()?, Timestamp::now())?;
         Ok(json!({ "secrets": self.names().map(|name| name.to_string()) }))
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         if !site.undo.removing_cluster {
-            let cluster = site.cluster()?;
+            let cluster = site.cluster.connect()?;
             for name in self.names() {
                 cluster.delete(&name, Duration::from_secs(DELETION_SECONDS))?;
             }
         }
         // Files of another component's console stay, because it may run again.
-        if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.paths).remove() } else { Ok(()) }
+        if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.peer.paths).remove() } else { Ok(()) }
     }
 }

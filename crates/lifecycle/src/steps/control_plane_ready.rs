@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::site::NodeContext;
 use crate::steps::wait::{control_plane_lacks, for_control_plane};
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{ObservedState, Step, StepError};
@@ -13,9 +13,9 @@ use landfall_host::pack::PackId;
 
 /// Waits until the API server is ready and knows the node. Returns the seconds that it took. An error names the logs of
 /// etcd and the API server, which Landfall does not keep.
-pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
-    for_control_plane(site, programs, limit).map_err(|error| {
-        let pods = site.paths.pod_logs_mount();
+pub(super) fn wait(context: &NodeContext, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
+    for_control_plane(context, programs, limit).map_err(|error| {
+        let pods = context.host.paths.pod_logs_mount();
         error.hint(format!(
             "Read the logs of etcd and the API server, {pods}/kube-system_etcd-* and \
              {pods}/kube-system_kube-apiserver-*, and `journalctl --unit landfall-kubelet --unit landfall-containerd`; \
@@ -35,23 +35,23 @@ pub struct ControlPlaneReady {
     pub seconds: u64,
 }
 
-impl Step<Site> for ControlPlaneReady {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        if !site.paths.admin_kubeconfig().exists() {
+impl Step<NodeContext> for ControlPlaneReady {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        if !context.cluster.kubeconfig().exists() {
             return Ok(ObservedState::Absent);
         }
-        let lacks = control_plane_lacks(site, &Programs::of(&site.paths, &self.pack));
+        let lacks = control_plane_lacks(context, &Programs::of(&context.host.paths, &self.pack));
         Ok(if lacks.is_none() { ObservedState::Done } else { ObservedState::Absent })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let programs = Programs::of(&site.paths, &self.pack);
-        let seconds = wait(site, &programs, Duration::from_secs(self.seconds))?;
-        site.sync_filesystem(&site.paths.data())?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        let programs = Programs::of(&context.host.paths, &self.pack);
+        let seconds = wait(context, &programs, Duration::from_secs(self.seconds))?;
+        context.host.sync_filesystem(&context.host.paths.data())?;
         Ok(json!({ "seconds": seconds }))
     }
 
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, _context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
         // The step only waits.
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::etcd_tools::EtcdTools;
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
@@ -27,25 +27,25 @@ pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
     Ok(durable::remove_file(&snapshot)?)
 }
 
-impl Step<Site> for EtcdSnapshot {
-    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+impl Step<NodeContext> for EtcdSnapshot {
+    fn observe(&self, _context: &mut NodeContext) -> Result<ObservedState, StepError> {
         Ok(ObservedState::Partial("an existing snapshot may be of another upgrade".to_owned()))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        remove(&site.paths)?;
-        site.cluster()?;
-        let snapshot = site.paths.etcd_snapshot();
-        let tools = EtcdTools::of_pack(&site.paths, &self.pack);
-        site.run(&tools.save(&snapshot))?;
-        site.run(&tools.status(&snapshot))?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        remove(&context.host.paths)?;
+        context.cluster.connect()?;
+        let snapshot = context.host.paths.etcd_snapshot();
+        let tools = EtcdTools::of_pack(&context.host.paths, &self.pack);
+        context.host.run(&tools.save(&snapshot))?;
+        context.host.run(&tools.status(&snapshot))?;
         durable::set_mode(&snapshot, 0o600)?;
-        site.sync_filesystem(&snapshot)?;
+        context.host.sync_filesystem(&snapshot)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        remove(&site.paths)
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        remove(&context.host.paths)
     }
 }
 
@@ -54,17 +54,17 @@ impl Step<Site> for EtcdSnapshot {
 #[serde(deny_unknown_fields)]
 pub struct RemoveEtcdSnapshot {}
 
-impl Step<Site> for RemoveEtcdSnapshot {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        Ok(if site.paths.etcd_snapshot().exists() { ObservedState::Absent } else { ObservedState::Done })
+impl Step<NodeContext> for RemoveEtcdSnapshot {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        Ok(if context.host.paths.etcd_snapshot().exists() { ObservedState::Absent } else { ObservedState::Done })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        remove(&site.paths)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        remove(&context.host.paths)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, _context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
         // A step after the commit is never undone.
         Ok(())
     }

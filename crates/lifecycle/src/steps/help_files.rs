@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::Agent;
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
@@ -61,16 +61,16 @@ struct EarlierFolders {
 }
 
 impl HelpRecord {
-    fn read(site: &Site) -> Result<Self, StepError> {
-        let path = site.paths.help_record();
+    fn read(context: &NodeContext) -> Result<Self, StepError> {
+        let path = context.host.paths.help_record();
         let Some(bytes) = files::read(&path)? else { return Ok(Self::default()) };
         serde_json::from_slice(&bytes).map_err(|error| placement_error(&path).because(error))
     }
 
-    fn write(&self, site: &Site) -> Result<(), StepError> {
-        let bytes =
-            serde_json::to_vec(self).map_err(|error| placement_error(&site.paths.help_record()).because(error))?;
-        Ok(durable::write_file(&site.paths.help_record(), &bytes, 0o600)?)
+    fn write(&self, context: &NodeContext) -> Result<(), StepError> {
+        let bytes = serde_json::to_vec(self)
+            .map_err(|error| placement_error(&context.host.paths.help_record()).because(error))?;
+        Ok(durable::write_file(&context.host.paths.help_record(), &bytes, 0o600)?)
     }
 
     /// Adds these files to the record, except those that other software has there.
@@ -116,20 +116,20 @@ fn own_folders<'a>(files: impl Iterator<Item = &'a PathBuf>) -> impl Iterator<It
 
 impl HelpFiles {
     /// Runs the release's `landfall` to write its help, and returns the folder of the files.
-    fn write_help(site: &Site) -> Result<PathBuf, StepError> {
-        let folder = site.paths.release(&site.bundle).join("help");
+    fn write_help(context: &NodeContext) -> Result<PathBuf, StepError> {
+        let folder = context.host.paths.release(&context.releases.own.bundle).join("help");
         durable::remove_tree(&folder)?;
         durable::create_folder(&folder)?;
-        let program = HostCommand::new(Agent::program(site)).arguments(["node", "write-help"]).argument(&folder);
-        site.run(&program).map_err(|error| placement_error(&folder).because(error))?;
+        let program = HostCommand::new(Agent::program(context)).arguments(["node", "write-help"]).argument(&folder);
+        context.host.run(&program).map_err(|error| placement_error(&folder).because(error))?;
         Ok(folder)
     }
 
-    fn place(site: &Site, share: &Path) -> Result<(), StepError> {
-        let folder = Self::write_help(site)?;
-        let (earlier, wanted) = (HelpRecord::read(site)?, files_below(&folder)?);
+    fn place(context: &NodeContext, share: &Path) -> Result<(), StepError> {
+        let folder = Self::write_help(context)?;
+        let (earlier, wanted) = (HelpRecord::read(context)?, files_below(&folder)?);
         let mut placed = HelpRecord { bundle: String::new(), ..earlier }.with(&wanted, share)?;
-        placed.write(site)?;
+        placed.write(context)?;
         durable::create_folder(share)?;
         let batch = Batch::begin(share)?;
         for file in &placed.files {
@@ -144,11 +144,11 @@ impl HelpFiles {
         }
         durable::remove_tree(&folder)?;
         placed.files.retain(|file| wanted.contains_key(file));
-        HelpRecord { bundle: site.bundle.clone(), ..placed }.write(site)
+        HelpRecord { bundle: context.releases.own.bundle.clone(), ..placed }.write(context)
     }
 
-    fn remove(site: &Site, before: &EarlierFolders, share: &Path) -> Result<(), StepError> {
-        let placed = HelpRecord::read(site)?;
+    fn remove(context: &NodeContext, before: &EarlierFolders, share: &Path) -> Result<(), StepError> {
+        let placed = HelpRecord::read(context)?;
         let own = placed.files.iter().map(|file| OwnFile::new(share.join(file), Vec::new(), 0o644));
         files::remove(&own.collect::<Vec<_>>())?;
         for folder in own_folders(placed.files.iter()).filter(|folder| folder != Path::new(OWN_FOLDER)) {
@@ -159,17 +159,17 @@ impl HelpFiles {
         for folder in all.into_iter().rev().filter(|folder| !before.folders.contains(Path::new(folder))) {
             files::remove_folder_if_empty(&share.join(folder))?;
         }
-        durable::remove_file(&site.paths.help_record())?;
+        durable::remove_file(&context.host.paths.help_record())?;
         Ok(())
     }
 }
 
-impl Step<Site> for HelpFiles {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let placed = HelpRecord::read(site)?;
-        let share = site.paths.host(SHARE);
+impl Step<NodeContext> for HelpFiles {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let placed = HelpRecord::read(context)?;
+        let share = context.host.paths.host(SHARE);
         let missing = placed.files.iter().find(|file| !share.join(file).exists());
-        Ok(match (placed.bundle == site.bundle, missing) {
+        Ok(match (placed.bundle == context.releases.own.bundle, missing) {
             (true, None) => ObservedState::Done,
             (true, Some(file)) => ObservedState::Partial(format!("{} is missing", share.join(file).display())),
             (false, _) if placed == HelpRecord::default() => ObservedState::Absent,
@@ -177,21 +177,21 @@ impl Step<Site> for HelpFiles {
         })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let share = site.paths.host(SHARE);
+    fn prepare(&self, context: &mut NodeContext) -> Result<Value, StepError> {
+        let share = context.host.paths.host(SHARE);
         let all = ["", OWN_FOLDER].into_iter().chain(FOLDERS).map(PathBuf::from);
         let folders = all.filter(|folder| share.join(folder).is_dir()).collect();
         serde_json::to_value(EarlierFolders { folders }).map_err(|error| placement_error(&share).because(error))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        Self::place(site, &site.paths.host(SHARE))?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        Self::place(context, &context.host.paths.host(SHARE))?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         let before = EarlierFolders::deserialize(before).unwrap_or_default();
-        durable::remove_tree(&site.paths.release(&site.bundle).join("help"))?;
-        Self::remove(site, &before, &site.paths.host(SHARE))
+        durable::remove_tree(&context.host.paths.release(&context.releases.own.bundle).join("help"))?;
+        Self::remove(context, &before, &context.host.paths.host(SHARE))
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::agent::{Agent, unit_files};
 use crate::console::{HOST_PORT, console_of};
 use crate::removable::Shelf;
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::units::{HOST_API, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
@@ -25,29 +25,29 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub struct HostApi {}
 
 impl HostApi {
-    fn file(site: &Site) -> [OwnFile; 1] {
-        let text = unit_files::host_api(&Agent::program(site));
-        [OwnFile::new(unit_files::path(site, HOST_API), text, 0o644)]
+    fn file(context: &NodeContext) -> [OwnFile; 1] {
+        let text = unit_files::host_api(&Agent::program(context));
+        [OwnFile::new(unit_files::path(context, HOST_API), text, 0o644)]
     }
 
-    fn remove(site: &Site) -> Result<(), StepError> {
-        if unit_files::path(site, HOST_API).exists() {
-            site.run(&systemctl(&["disable", HOST_API]))?;
-            site.run(&systemctl(&["stop", HOST_API]))?;
+    fn remove(context: &NodeContext) -> Result<(), StepError> {
+        if unit_files::path(context, HOST_API).exists() {
+            context.host.run(&systemctl(&["disable", HOST_API]))?;
+            context.host.run(&systemctl(&["stop", HOST_API]))?;
         }
         // Unmounts sticks that its requests have mounted.
-        Shelf::of(&site.paths).clear(None)?;
-        files::remove(&Self::file(site))?;
-        site.run(&systemctl(&["daemon-reload"]))?;
+        Shelf::of(&context.host.paths).clear(None)?;
+        files::remove(&Self::file(context))?;
+        context.host.run(&systemctl(&["daemon-reload"]))?;
         // systemd has nothing to reset if the unit has not failed.
-        let _ = site.run(&systemctl(&["reset-failed", HOST_API]));
+        let _ = context.host.run(&systemctl(&["reset-failed", HOST_API]));
         Ok(())
     }
 }
 
 /// Waits until it accepts connections at the node's address.
-fn wait_until_it_listens(site: &Site) -> Result<(), StepError> {
-    let (address, end) = (SocketAddr::new(site.node.address, HOST_PORT), Instant::now() + START_LIMIT);
+fn wait_until_it_listens(context: &NodeContext) -> Result<(), StepError> {
+    let (address, end) = (SocketAddr::new(context.host.node.address, HOST_PORT), Instant::now() + START_LIMIT);
     loop {
         match TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
             Ok(_) => return Ok(()),
@@ -60,42 +60,44 @@ fn wait_until_it_listens(site: &Site) -> Result<(), StepError> {
     }
 }
 
-impl Step<Site> for HostApi {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        if console_of(&site.release).is_none() {
+impl Step<NodeContext> for HostApi {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        if console_of(&context.releases.own.release).is_none() {
             // An earlier release may have left it.
-            let is_left = unit_files::path(site, HOST_API).exists();
+            let is_left = unit_files::path(context, HOST_API).exists();
             return Ok(if is_left {
                 ObservedState::Partial(format!("{HOST_API} exists"))
             } else {
                 ObservedState::Done
             });
         }
-        match files::observe(&Self::file(site))? {
-            ObservedState::Done => Ok(Agent::lack(site, HOST_API).map_or(ObservedState::Done, ObservedState::Partial)),
+        match files::observe(&Self::file(context))? {
+            ObservedState::Done => {
+                Ok(Agent::lack(context, HOST_API).map_or(ObservedState::Done, ObservedState::Partial))
+            }
             other => Ok(other),
         }
     }
 
-    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+    fn prepare(&self, _context: &mut NodeContext) -> Result<Value, StepError> {
         Ok(Value::Null)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        if console_of(&site.release).is_some() {
-            files::write(&Self::file(site))?;
-            site.run(&systemctl(&["daemon-reload"]))?;
-            site.run(&systemctl(&["enable", HOST_API]))?;
-            site.run(&systemctl(&["restart", HOST_API]))?;
-            wait_until_it_listens(site)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        if console_of(&context.releases.own.release).is_some() {
+            files::write(&Self::file(context))?;
+            context.host.run(&systemctl(&["daemon-reload"]))?;
+            context.host.run(&systemctl(&["enable", HOST_API]))?;
+            context.host.run(&systemctl(&["restart", HOST_API]))?;
+            wait_until_it_listens(context)?;
         } else {
-            Self::remove(site)?;
+            Self::remove(context)?;
         }
-        site.sync_filesystem(&site.paths.host("/etc"))?;
+        context.host.sync_filesystem(&context.host.paths.host("/etc"))?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        Self::remove(site)
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        Self::remove(context)
     }
 }

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
@@ -34,42 +34,42 @@ struct EarlierTuning {
 }
 
 impl HostTuning {
-    fn files(&self, site: &Site) -> Vec<OwnFile> {
+    fn files(&self, context: &NodeContext) -> Vec<OwnFile> {
         let mut files = Vec::new();
         let header = "# Written by Landfall for Kubernetes; `landfall uninstall` removes it.\n";
         if !self.modules.is_empty() {
             let text = format!("{header}{}\n", self.modules.join("\n"));
-            files.push(OwnFile::new(site.paths.host("/etc/modules-load.d/landfall.conf"), text, 0o644));
+            files.push(OwnFile::new(context.host.paths.host("/etc/modules-load.d/landfall.conf"), text, 0o644));
         }
         let lines: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
         files.push(OwnFile::new(
-            site.paths.host("/etc/sysctl.d/90-landfall.conf"),
+            context.host.paths.host("/etc/sysctl.d/90-landfall.conf"),
             format!("{header}{}", lines.concat()),
             0o644,
         ));
         files
     }
 
-    fn differing(&self, site: &Site) -> Result<Vec<(&str, &str)>, StepError> {
+    fn differing(&self, context: &NodeContext) -> Result<Vec<(&str, &str)>, StepError> {
         let mut differing = Vec::new();
         for (name, value) in &self.settings {
-            if current(site, name)?.as_deref() != Some(value) {
+            if current(context, name)?.as_deref() != Some(value) {
                 differing.push((name.as_str(), value.as_str()));
             }
         }
         Ok(differing)
     }
 
-    fn unloaded_modules(&self, site: &Site) -> Vec<&String> {
-        self.modules.iter().filter(|module| !is_loaded(site, module)).collect()
+    fn unloaded_modules(&self, context: &NodeContext) -> Vec<&String> {
+        self.modules.iter().filter(|module| !is_loaded(context, module)).collect()
     }
 }
 
-impl Step<Site> for HostTuning {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let files = files::observe(&self.files(site))?;
-        let differing = self.differing(site)?;
-        let unloaded = self.unloaded_modules(site);
+impl Step<NodeContext> for HostTuning {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let files = files::observe(&self.files(context))?;
+        let differing = self.differing(context)?;
+        let unloaded = self.unloaded_modules(context);
         Ok(match files {
             ObservedState::Done if differing.is_empty() && unloaded.is_empty() => ObservedState::Done,
             ObservedState::Done => ObservedState::Partial(format!(
@@ -81,63 +81,63 @@ impl Step<Site> for HostTuning {
         })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+    fn prepare(&self, context: &mut NodeContext) -> Result<Value, StepError> {
         let mut before = EarlierTuning::default();
         for name in self.settings.keys() {
-            if let Some(value) = current(site, name)? {
+            if let Some(value) = current(context, name)? {
                 before.settings.insert(name.clone(), value);
             }
         }
-        before.loaded = self.modules.iter().filter(|module| is_loaded(site, module)).cloned().collect();
+        before.loaded = self.modules.iter().filter(|module| is_loaded(context, module)).cloned().collect();
         Ok(serde_json::to_value(before).unwrap_or_default())
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        files::write(&self.files(site))?;
-        for module in self.unloaded_modules(site) {
-            site.run(&HostCommand::new("/sbin/modprobe").argument(module))?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(context))?;
+        for module in self.unloaded_modules(context) {
+            context.host.run(&HostCommand::new("/sbin/modprobe").argument(module))?;
         }
-        for (name, value) in self.differing(site)? {
-            set(site, name, value)?;
+        for (name, value) in self.differing(context)? {
+            set(context, name, value)?;
         }
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         let before: EarlierTuning = serde_json::from_value(before.clone()).unwrap_or_default();
-        files::remove(&self.files(site))?;
+        files::remove(&self.files(context))?;
         for (name, value) in &before.settings {
             // A value that an administrator has set since then stays.
-            let is_own = current(site, name)?.as_ref() == self.settings.get(name);
+            let is_own = current(context, name)?.as_ref() == self.settings.get(name);
             if is_own && self.settings.get(name) != Some(value) {
-                set(site, name, value)?;
+                set(context, name, value)?;
             }
         }
         for module in self.modules.iter().filter(|module| !before.loaded.contains(module)) {
-            if is_loaded(site, module) {
+            if is_loaded(context, module) {
                 // Software that was added later may use the module. A loaded module does no harm.
-                let _ = site.run(&HostCommand::new("/sbin/modprobe").argument("-r").argument(module));
+                let _ = context.host.run(&HostCommand::new("/sbin/modprobe").argument("-r").argument(module));
             }
         }
         Ok(())
     }
 }
 
-fn is_loaded(site: &Site, module: &str) -> bool {
-    site.paths.host("/sys/module").join(module.replace('-', "_")).exists()
+fn is_loaded(context: &NodeContext, module: &str) -> bool {
+    context.host.paths.host("/sys/module").join(module.replace('-', "_")).exists()
 }
 
-fn setting_path(site: &Site, name: &str) -> PathBuf {
-    site.paths.host("/proc/sys").join(name.replace('.', "/"))
+fn setting_path(context: &NodeContext, name: &str) -> PathBuf {
+    context.host.paths.host("/proc/sys").join(name.replace('.', "/"))
 }
 
-fn current(site: &Site, name: &str) -> Result<Option<String>, StepError> {
-    Ok(files::read_text(&setting_path(site, name))?.map(|text| text.trim().to_owned()))
+fn current(context: &NodeContext, name: &str) -> Result<Option<String>, StepError> {
+    Ok(files::read_text(&setting_path(context, name))?.map(|text| text.trim().to_owned()))
 }
 
-fn set(site: &Site, name: &str, value: &str) -> Result<(), StepError> {
+fn set(context: &NodeContext, name: &str, value: &str) -> Result<(), StepError> {
     use std::io::Write;
-    let path = setting_path(site, name);
+    let path = setting_path(context, name);
     // Kernel settings are not files on a disk: they need no sync and cannot be replaced by a rename.
     fs_err::OpenOptions::new()
         .write(true)

@@ -6,11 +6,11 @@ use landfall_host::hosts_entry::{HostsEntry, MINIMAL};
 use landfall_media::durable;
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::site::NodeContext;
 
-impl Step<Site> for HostsEntry {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let path = Self::path(&site.paths);
+impl Step<NodeContext> for HostsEntry {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let path = Self::path(&context.host.paths);
         let text = files::read_text(&path)?.unwrap_or_default();
         if self.is_in(&text) {
             return Ok(ObservedState::Done);
@@ -21,21 +21,21 @@ impl Step<Site> for HostsEntry {
         })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let text = files::read_text(&Self::path(&site.paths))?;
+    fn prepare(&self, context: &mut NodeContext) -> Result<Value, StepError> {
+        let text = files::read_text(&Self::path(&context.host.paths))?;
         // An unterminated last line gets a line end before Landfall's line.
         let ended = text.as_ref().is_none_or(|text| text.is_empty() || text.ends_with('\n'));
         Ok(json!({ "there": text.is_some(), "ended": ended }))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let path = Self::path(&site.paths);
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        let path = Self::path(&context.host.paths);
         self.write(&path, files::read_text(&path)?.as_deref())?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        let path = Self::path(&site.paths);
+    fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
+        let path = Self::path(&context.host.paths);
         // The agent also writes this file, and a power cut may have interrupted it.
         path.parent().map_or(Ok(()), |folder| files::remove_leftover(folder, &path))?;
         let Some(text) = files::read_text(&path)? else { return Ok(()) };

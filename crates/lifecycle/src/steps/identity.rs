@@ -5,7 +5,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
@@ -14,9 +14,9 @@ use landfall_host::files;
 #[serde(deny_unknown_fields)]
 pub struct Identity {}
 
-impl Step<Site> for Identity {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let (settings, data) = (site.paths.settings_uuid(), site.paths.data_uuid());
+impl Step<NodeContext> for Identity {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let (settings, data) = (context.host.paths.settings_uuid(), context.host.paths.data_uuid());
         Ok(match (files::read(&settings)?, files::read(&data)?) {
             (None, None) => ObservedState::Absent,
             (Some(one), Some(other)) if one == other => ObservedState::Done,
@@ -27,26 +27,26 @@ impl Step<Site> for Identity {
         })
     }
 
-    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+    fn prepare(&self, _context: &mut NodeContext) -> Result<Value, StepError> {
         Ok(json!({ "uuid": uuid::Uuid::new_v4().to_string() }))
     }
 
-    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
+    fn act(&self, context: &mut NodeContext, before: &Value) -> Result<Value, StepError> {
         let uuid = before["uuid"]
             .as_str()
             .ok_or_else(|| StepError::new(codes::BUG, "the journal's record of the identity step has no UUID"))?;
         let text = format!("{uuid}\n");
-        durable::create_own_folder(&site.paths.settings())?;
-        for path in [site.paths.data_uuid(), site.paths.settings_uuid()] {
+        durable::create_own_folder(&context.host.paths.settings())?;
+        for path in [context.host.paths.data_uuid(), context.host.paths.settings_uuid()] {
             durable::write_file(&path, text.as_bytes(), 0o644)?;
         }
         Ok(json!({ "uuid": uuid }))
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_file(&site.paths.settings_uuid())?;
-        durable::remove_file(&site.paths.data_uuid())?;
-        durable::remove_leftovers(&site.paths.settings())?;
-        Ok(durable::remove_own_folder(&site.paths.settings())?)
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&context.host.paths.settings_uuid())?;
+        durable::remove_file(&context.host.paths.data_uuid())?;
+        durable::remove_leftovers(&context.host.paths.settings())?;
+        Ok(durable::remove_own_folder(&context.host.paths.settings())?)
     }
 }

@@ -47,7 +47,7 @@ impl KeepCopy {
     }
 
     fn path(site: &Site, name: &str) -> PathBuf {
-        site.paths.storage().join(name)
+        site.data.volumes().join(name)
     }
 
     /// Undoes the step. Calls `stop` to end the pods that may run on the data, only if there may be any.
@@ -56,7 +56,8 @@ impl KeepCopy {
         site: &Site,
         stop: impl FnOnce() -> Result<(), StepError>,
     ) -> Result<(), StepError> {
-        let (unfinished, aside, paths) = (Self::path(site, &self.unfinished_name()), self.aside_data(), &site.paths);
+        let (unfinished, aside, paths) =
+            (Self::path(site, &self.unfinished_name()), self.aside_data(), &site.data.paths);
         let copy = aside.path(paths);
         mounts::remove_tree(&unfinished)?;
         if copy.exists() && aside.volume(paths).exists() && !aside.is_used(paths) {
@@ -81,8 +82,8 @@ impl Step<Site> for KeepCopy {
         let copy = HostCommand::new("/bin/cp")
             .arguments(["--archive", "--reflink=auto", "--sparse=auto", "--no-target-directory"])
             .arguments([Self::path(site, &self.folder).into_os_string(), unfinished.clone().into_os_string()]);
-        site.run(&copy)?;
-        site.sync_filesystem(&unfinished)?;
+        site.hosts.only()?.run(&copy)?;
+        site.hosts.only()?.sync_filesystem(&unfinished)?;
         // Only a complete copy gets the name by which undo recognizes it.
         durable::rename(&unfinished, &Self::path(site, &self.copy()))?;
         Ok(Value::Null)
@@ -90,7 +91,7 @@ impl Step<Site> for KeepCopy {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         // The earlier release's objects are restored by now, and their pods may run on the later release's data.
-        self.bring_back(site, || self.stopped.stop(site))
+        self.bring_back(site, || self.stopped.stop(&site.cluster))
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
     use crate::replaced_data;
     use crate::steps::begin_use::{BeginUse, note_of};
     use crate::steps::remove_aside::RemoveAside;
-    use crate::steps::tests::site;
+    use crate::steps::tests::{on_host, site};
 
     fn step() -> KeepCopy {
         let workload = ObjectName::new("apps/v1", "StatefulSet", "db", "db");
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn changed_data_stays_when_copy_returns() {
         let (_root, mut site) = site();
-        site.commands = Arc::new(Subprocesses);
+        site = on_host(&site, site.data.paths.clone(), Arc::new(Subprocesses));
         let volume = KeepCopy::path(&site, &step().folder);
         durable::create_folder(&volume.join("base")).unwrap();
         durable::write_file(&volume.join("base/rows"), b"rows", 0o640).unwrap();
@@ -131,25 +132,25 @@ mod tests {
         assert!(!KeepCopy::path(&site, &step().unfinished_name()).exists());
 
         // Clients of the new release write to the volume.
-        durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
+        durable::write_file(&note_of(&site.data.paths, &step().copy()), b"", 0o600).unwrap();
         durable::write_file(&volume.join("base/rows"), b"more rows", 0o640).unwrap();
-        step().aside_data().put_back(&site.paths).unwrap();
+        step().aside_data().put_back(&site.data.paths).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
-        let kept = replaced_data::all(&site.paths).unwrap();
+        let kept = replaced_data::all(&site.data.paths).unwrap();
         assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
         assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
         assert!(step().aside_data().has_replaced(&kept[0].name) && !other.aside_data().has_replaced(&kept[0].name));
         // Without a copy, undo only removes its note and does not contact the cluster.
-        assert!(note_of(&site.paths, &step().copy()).exists());
+        assert!(note_of(&site.data.paths, &step().copy()).exists());
         step().undo(&mut site, &Value::Null).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
-        assert!(!note_of(&site.paths, &step().copy()).exists());
+        assert!(!note_of(&site.data.paths, &step().copy()).exists());
     }
 
     #[test]
     fn early_undo_keeps_no_second_copy() {
         let (_root, mut site) = site();
-        site.commands = Arc::new(Subprocesses);
+        site = on_host(&site, site.data.paths.clone(), Arc::new(Subprocesses));
         let (volume, copy) = (KeepCopy::path(&site, &step().folder), KeepCopy::path(&site, &step().copy()));
         durable::create_folder(&volume).unwrap();
         durable::write_file(&volume.join("rows"), b"rows", 0o640).unwrap();
@@ -159,7 +160,7 @@ mod tests {
             step().undo(&mut site, &Value::Null).unwrap();
             assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"rows");
             assert!(!copy.exists() && !KeepCopy::path(&site, &step().unfinished_name()).exists());
-            assert_eq!(replaced_data::all(&site.paths).unwrap(), []);
+            assert_eq!(replaced_data::all(&site.data.paths).unwrap(), []);
         }
 
         step().act(&mut site, &Value::Null).unwrap();
@@ -174,7 +175,7 @@ mod tests {
         assert!(copy.exists() && volume.exists());
         let mut remove = RemoveAside { folder: begin.apart.remove(0) };
         remove.act(&mut site, &Value::Null).unwrap();
-        assert!(!copy.exists() && !note_of(&site.paths, &remove.folder).exists());
+        assert!(!copy.exists() && !note_of(&site.data.paths, &remove.folder).exists());
         remove.folder.push('x');
         assert_eq!(remove.observe(&mut site).unwrap(), ObservedState::Done);
     }
@@ -190,12 +191,12 @@ mod tests {
         };
         write(&copy, b"before");
         write(&volume, b"after");
-        durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
+        durable::write_file(&note_of(&site.data.paths, &step().copy()), b"", 0o600).unwrap();
         // The cut comes between the two renames, and something recreates the volume's folder.
         durable::rename(&volume, &kept).unwrap();
         write(&volume, b"again");
-        step().aside_data().put_back(&site.paths).unwrap();
-        let found: Vec<Vec<u8>> = replaced_data::all(&site.paths)
+        step().aside_data().put_back(&site.data.paths).unwrap();
+        let found: Vec<Vec<u8>> = replaced_data::all(&site.data.paths)
             .unwrap()
             .iter()
             .map(|kept| fs_err::read(kept.path.join("rows")).unwrap())
@@ -203,7 +204,10 @@ mod tests {
         assert_eq!(found, [b"again".to_vec(), b"after".to_vec()]);
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before");
         assert!(
-            replaced_data::all(&site.paths).unwrap().iter().all(|kept| step().aside_data().has_replaced(&kept.name))
+            replaced_data::all(&site.data.paths)
+                .unwrap()
+                .iter()
+                .all(|kept| step().aside_data().has_replaced(&kept.name))
         );
     }
 
@@ -211,14 +215,14 @@ mod tests {
     fn data_returns_after_every_power_cut() {
         let (root, site) = site();
         let (step, replaced) = (step(), "after-upgrade.0f.pvc-1_db_data");
-        let (aside, note) = (step.aside_data(), note_of(&site.paths, &step.copy()));
+        let (aside, note) = (step.aside_data(), note_of(&site.data.paths, &step.copy()));
         let [volume, copy] = [&step.folder, &step.copy()].map(|name| KeepCopy::path(&site, name));
         for (folder, rows) in [(&copy, "before"), (&volume, "after")] {
             durable::create_folder(folder).unwrap();
             durable::write_file(&folder.join("rows"), rows.as_bytes(), 0o640).unwrap();
         }
         durable::write_file(&note, b"", 0o600).unwrap();
-        let back = || aside.bring_back(&site.paths, || Ok(())).unwrap();
+        let back = || aside.bring_back(&site.data.paths, || Ok(())).unwrap();
         let recording = Recording::begin(root.path()).unwrap();
         back();
         let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);
@@ -229,7 +233,7 @@ mod tests {
             back();
             let what = format!("{} acts, {:?}", left.edge, left.fate);
             assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before", "{what}");
-            let kept = replaced_data::all(&site.paths).unwrap();
+            let kept = replaced_data::all(&site.data.paths).unwrap();
             assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), [replaced], "{what}");
             assert_eq!(fs_err::read(kept[0].path.join("rows")).unwrap(), b"after", "{what}");
             assert!(!copy.exists() && !note.exists(), "{what}");

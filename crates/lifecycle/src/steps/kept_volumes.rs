@@ -72,7 +72,7 @@ impl KeptVolumes {
                     "apiVersion": "v1", "kind": "PersistentVolumeClaim",
                     "namespace": volume.namespace, "name": volume.claim,
                 },
-                "hostPath": {"path": site.paths.storage().join(&volume.folder), "type": "Directory"},
+                "hostPath": {"path": site.data.volumes().join(&volume.folder), "type": "Directory"},
                 "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
                     {"key": "kubernetes.io/hostname", "operator": "In", "values": [self.node]},
                 ]}]}},
@@ -88,18 +88,18 @@ impl KeptVolumes {
 
 impl Step<Site> for KeptVolumes {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        objects::observe(&site.cluster()?, &self.required_objects(site))
+        objects::observe(&site.cluster.connect()?, &self.required_objects(site))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         for volume in &self.volumes {
-            let path = site.paths.storage().join(&volume.folder);
+            let path = site.data.volumes().join(&volume.folder);
             if !path.is_dir() {
                 let what = format!("{}, with the data of {}, does not exist", path.display(), volume.claim);
                 return Err(StepError::new(codes::KEPT_MISSING, what));
             }
         }
-        objects::apply(&site.cluster()?, &self.required_objects(site))?;
+        objects::apply(&site.cluster.connect()?, &self.required_objects(site))?;
         Ok(Value::Null)
     }
 
@@ -108,7 +108,7 @@ impl Step<Site> for KeptVolumes {
         if site.undo.removing_cluster {
             return Ok(());
         }
-        let cluster = site.cluster()?;
+        let cluster = site.cluster.connect()?;
         for volume in &self.volumes {
             cluster.delete(&volume.name(), Duration::from_secs(DELETION_SECONDS))?;
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cluster_secrets::{encryption_path, token_path};
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
@@ -68,29 +68,30 @@ pub struct KubeadmConfiguration {
 }
 
 impl KubeadmConfiguration {
-    fn file(&self, site: &Site) -> Result<OwnFile, StepError> {
-        Ok(OwnFile::new(site.paths.kubeadm_configuration(), self.text(site)?, 0o600))
+    fn file(&self, context: &NodeContext) -> Result<OwnFile, StepError> {
+        Ok(OwnFile::new(context.host.paths.kubeadm_configuration(), self.text(context)?, 0o600))
     }
 
     /// Returns kubeadm's input, with the site's bootstrap token.
-    pub(super) fn text(&self, site: &Site) -> Result<String, StepError> {
-        let token = files::read_text(&token_path(site))?
-            .ok_or_else(|| StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(site).display())))?;
-        let documents = [self.init(site, token.trim()), self.cluster(site), self.kubelet(site), self.proxy()]
+    pub(super) fn text(&self, context: &NodeContext) -> Result<String, StepError> {
+        let token = files::read_text(&token_path(&context.secrets))?.ok_or_else(|| {
+            StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(&context.secrets).display()))
+        })?;
+        let documents = [self.init(context, token.trim()), self.cluster(context), self.kubelet(context), self.proxy()]
             .map(|document| to_yaml(&document));
         Ok(documents.into_iter().collect::<Result<Vec<_>, _>>()?.join("---\n"))
     }
 
-    fn resolver(&self, site: &Site) -> Option<OwnFile> {
+    fn resolver(&self, context: &NodeContext) -> Option<OwnFile> {
         let text = "# Written by Landfall: this site has no nameserver of its own.\n";
-        (!self.nameserver).then(|| OwnFile::new(site.paths.settings().join("resolv.conf"), text, 0o644))
+        (!self.nameserver).then(|| OwnFile::new(context.host.paths.settings().join("resolv.conf"), text, 0o644))
     }
 
-    fn files(&self, site: &Site) -> Result<Vec<OwnFile>, StepError> {
-        Ok([Some(self.file(site)?), self.resolver(site)].into_iter().flatten().collect())
+    fn files(&self, context: &NodeContext) -> Result<Vec<OwnFile>, StepError> {
+        Ok([Some(self.file(context)?), self.resolver(context)].into_iter().flatten().collect())
     }
 
-    fn init(&self, site: &Site, token: &str) -> Value {
+    fn init(&self, context: &NodeContext, token: &str) -> Value {
         let mut ignored = vec!["Service-kubelet", "Swap"];
         if self.cgroup_version == 1 {
             ignored.push("SystemVerification");
@@ -109,7 +110,7 @@ impl KubeadmConfiguration {
             "localAPIEndpoint": { "advertiseAddress": self.node_address, "bindPort": 6443 },
             "nodeRegistration": {
                 "name": self.node_name,
-                "criSocket": format!("unix://{}", site.paths.containerd_socket().display()),
+                "criSocket": format!("unix://{}", context.host.paths.containerd_socket().display()),
                 "taints": [],
                 "imagePullPolicy": "IfNotPresent",
                 "ignorePreflightErrors": ignored,
@@ -125,8 +126,8 @@ impl KubeadmConfiguration {
         })
     }
 
-    fn cluster(&self, site: &Site) -> Value {
-        let encryption = encryption_path(site);
+    fn cluster(&self, context: &NodeContext) -> Value {
+        let encryption = encryption_path(&context.secrets);
         json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "ClusterConfiguration",
@@ -143,7 +144,7 @@ impl KubeadmConfiguration {
                 "dnsDomain": "cluster.local",
             },
             "etcd": { "local": {
-                "dataDir": site.paths.etcd(),
+                "dataDir": context.host.paths.etcd(),
                 "imageRepository": self.etcd_repository,
                 "imageTag": self.etcd_tag,
             }},
@@ -175,7 +176,7 @@ impl KubeadmConfiguration {
         })
     }
 
-    fn kubelet(&self, site: &Site) -> Value {
+    fn kubelet(&self, context: &NodeContext) -> Value {
         let mut kubelet = json!({
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -211,7 +212,7 @@ impl KubeadmConfiguration {
         if self.cgroup_version == 1 {
             kubelet["failCgroupV1"] = json!(false);
         }
-        if let Some(resolver) = self.resolver(site) {
+        if let Some(resolver) = self.resolver(context) {
             kubelet["resolvConf"] = json!(resolver.path);
         }
         kubelet
@@ -250,24 +251,24 @@ fn to_yaml(document: &Value) -> Result<String, StepError> {
         .map_err(|error| StepError::new(codes::BUG, "cannot write kubeadm's configuration as YAML").because(error))
 }
 
-impl Step<Site> for KubeadmConfiguration {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        if !token_path(site).exists() {
+impl Step<NodeContext> for KubeadmConfiguration {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        if !token_path(&context.secrets).exists() {
             return Ok(ObservedState::Absent);
         }
-        files::observe(&self.files(site)?)
+        files::observe(&self.files(context)?)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        files::write(&self.files(site)?)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(context)?)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_file(&site.paths.kubeadm_configuration())?;
-        if let Some(resolver) = self.resolver(site) {
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        durable::remove_file(&context.host.paths.kubeadm_configuration())?;
+        if let Some(resolver) = self.resolver(context) {
             files::remove(&[resolver])?;
         }
-        files::remove_folder_if_empty(&site.paths.node())
+        files::remove_folder_if_empty(&context.host.paths.node())
     }
 }

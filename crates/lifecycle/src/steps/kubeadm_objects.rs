@@ -1,7 +1,5 @@
 //! The objects that kubeadm keeps in the cluster, in the form of another node pack: its configuration and kube-proxy.
 
-use std::time::Duration;
-
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,9 +8,9 @@ use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_phase::Phase;
 use super::kubeadm_run;
 use super::wait;
-use crate::site::{CONTROL_PLANE_LIMIT, Site};
+use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
+use landfall_cluster::ObjectName;
 use landfall_cluster::ready::evaluate;
-use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 
@@ -29,8 +27,8 @@ pub struct KubeadmObjects {
 }
 
 /// Fails unless every node runs the latest kube-proxy of the cluster.
-fn proxy_lacks(site: &Site) -> Result<(), StepError> {
-    let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
+fn proxy_lacks(context: &NodeContext) -> Result<(), StepError> {
+    let cluster = context.cluster.connect_impatiently()?;
     let lack = |what: String| StepError::new(codes::NODE_WAITS, what);
     let proxy = cluster.get(&ObjectName::new("apps/v1", "DaemonSet", "kube-system", "kube-proxy"))?;
     let proxy = proxy.ok_or_else(|| lack("there is no kube-proxy".to_owned()))?;
@@ -40,23 +38,23 @@ fn proxy_lacks(site: &Site) -> Result<(), StepError> {
     }
 }
 
-impl Step<Site> for KubeadmObjects {
+impl Step<NodeContext> for KubeadmObjects {
     /// Writing the same objects again has no effect.
-    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+    fn observe(&self, _context: &mut NodeContext) -> Result<ObservedState, StepError> {
         Ok(ObservedState::Partial("the objects may be as they were before".to_owned()))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        site.cluster()?;
-        kubeadm_run::apply(site, &self.pack, &self.configuration, self.phase.arguments())?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        context.cluster.connect()?;
+        kubeadm_run::apply(context, &self.pack, &self.configuration, self.phase.arguments())?;
         if self.phase == Phase::Proxy {
-            wait::until(site, "kube-proxy is ready", CONTROL_PLANE_LIMIT, || proxy_lacks(site).err())?;
+            wait::until(&*context.progress, "kube-proxy is ready", CONTROL_PLANE_LIMIT, || proxy_lacks(context).err())?;
         }
         Ok(Value::Null)
     }
 
     /// On undo, [`super::again`] restores the earlier objects after the control plane.
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, _context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }
 }

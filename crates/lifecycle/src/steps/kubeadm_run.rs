@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use landfall_media::durable;
 
 use super::kubeadm_configuration::KubeadmConfiguration;
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::programs::Programs;
 use landfall_engine::step::StepError;
 use landfall_host::command::HostCommand;
@@ -24,12 +24,12 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn make(site: &Site, configuration: &KubeadmConfiguration) -> Result<Self, StepError> {
-        let scratch = Self { folder: site.paths.run().join("kubeadm") };
+    fn make(context: &NodeContext, configuration: &KubeadmConfiguration) -> Result<Self, StepError> {
+        let scratch = Self { folder: context.host.paths.run().join("kubeadm") };
         mounts::remove_tree(&scratch.folder)?;
         durable::create_folder_with_mode(&scratch.folder, 0o700)?;
         durable::create_folder_with_mode(&scratch.output(), 0o700)?;
-        durable::write_file(&scratch.configuration(), configuration.text(site)?.as_bytes(), 0o600)?;
+        durable::write_file(&scratch.configuration(), configuration.text(context)?.as_bytes(), 0o600)?;
         Ok(scratch)
     }
 
@@ -41,8 +41,9 @@ impl Scratch {
         self.folder.join("output")
     }
 
-    fn command(&self, site: &Site, pack: &PackId, phase: &[&str]) -> HostCommand {
-        let kubeadm = Programs::of(&site.paths, pack).kubeadm(&["init", "phase"]).arguments(phase.iter().copied());
+    fn command(&self, context: &NodeContext, pack: &PackId, phase: &[&str]) -> HostCommand {
+        let kubeadm =
+            Programs::of(&context.host.paths, pack).kubeadm(&["init", "phase"]).arguments(phase.iter().copied());
         kubeadm.argument("--config").argument(self.configuration())
     }
 
@@ -54,14 +55,14 @@ impl Scratch {
 /// Returns the files that a phase of this kubeadm would write, by name, without placing them. kubeadm writes files in
 /// place, and a kubelet that reads a partial manifest ends its pod.
 pub(super) fn generate_files(
-    site: &Site,
+    context: &NodeContext,
     pack: &PackId,
     configuration: &KubeadmConfiguration,
     phase: &[&str],
 ) -> Result<BTreeMap<String, String>, StepError> {
-    let scratch = Scratch::make(site, configuration)?;
-    let command = scratch.command(site, pack, phase).argument("--dry-run");
-    site.run(&command.variable(DRY_RUN_FOLDER, scratch.output()))?;
+    let scratch = Scratch::make(context, configuration)?;
+    let command = scratch.command(context, pack, phase).argument("--dry-run");
+    context.host.run(&command.variable(DRY_RUN_FOLDER, scratch.output()))?;
     let mut generated = BTreeMap::new();
     let failed = |error| files::file_error("list", &scratch.output(), error);
     for entry in fs_err::read_dir(scratch.output()).map_err(failed)?.flatten() {
@@ -80,12 +81,12 @@ pub(super) fn take_file(generated: &mut BTreeMap<String, String>, name: &str) ->
 
 /// Runs a phase that changes objects of the cluster.
 pub(super) fn apply(
-    site: &Site,
+    context: &NodeContext,
     pack: &PackId,
     configuration: &KubeadmConfiguration,
     phase: &[&str],
 ) -> Result<(), StepError> {
-    let scratch = Scratch::make(site, configuration)?;
-    site.run(&scratch.command(site, pack, phase))?;
+    let scratch = Scratch::make(context, configuration)?;
+    context.host.run(&scratch.command(context, pack, phase))?;
     scratch.remove()
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_phase::Phase;
 use super::kubeadm_run::{generate_files, take_file};
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::units::{KUBELET, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
@@ -32,14 +32,14 @@ pub struct KubeletConfiguration {
 /// Text of each file, by name. A file that does not exist is left out.
 type Texts = BTreeMap<String, String>;
 
-fn path(site: &Site, name: &str) -> PathBuf {
-    site.paths.kubelet_mount().join(name)
+fn path(context: &NodeContext, name: &str) -> PathBuf {
+    context.host.paths.kubelet_mount().join(name)
 }
 
-fn read_files(site: &Site) -> Result<Texts, StepError> {
+fn read_files(context: &NodeContext) -> Result<Texts, StepError> {
     let mut texts = Texts::new();
     for name in FILES {
-        if let Some(text) = files::read_text(&path(site, name))? {
+        if let Some(text) = files::read_text(&path(context, name))? {
             texts.insert(name.to_owned(), text);
         }
     }
@@ -48,41 +48,41 @@ fn read_files(site: &Site) -> Result<Texts, StepError> {
 
 /// Writes the files durably, removes others, and restarts the kubelet, which reads them only on start. Fails if the
 /// kubelet does not start. Pods keep running.
-fn write(site: &Site, texts: &Texts) -> Result<(), StepError> {
+fn write(context: &NodeContext, texts: &Texts) -> Result<(), StepError> {
     for (name, text) in texts {
-        durable::write_file(&path(site, name), text.as_bytes(), 0o644)?;
+        durable::write_file(&path(context, name), text.as_bytes(), 0o644)?;
     }
     for name in FILES.into_iter().filter(|name| !texts.contains_key(*name)) {
-        durable::remove_file(&path(site, name))?;
+        durable::remove_file(&path(context, name))?;
     }
-    site.run(&systemctl(&["restart", KUBELET])).map(drop)
+    context.host.run(&systemctl(&["restart", KUBELET])).map(drop)
 }
 
 impl KubeletConfiguration {
-    fn required_files(&self, site: &Site) -> Result<Texts, StepError> {
-        let mut all = generate_files(site, &self.pack, &self.configuration, Phase::KubeletStart.arguments())?;
+    fn required_files(&self, context: &NodeContext) -> Result<Texts, StepError> {
+        let mut all = generate_files(context, &self.pack, &self.configuration, Phase::KubeletStart.arguments())?;
         FILES.into_iter().map(|name| Ok((name.to_owned(), take_file(&mut all, name)?))).collect()
     }
 }
 
-impl Step<Site> for KubeletConfiguration {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let is_there = read_files(site)? == self.required_files(site)?;
+impl Step<NodeContext> for KubeletConfiguration {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let is_there = read_files(context)? == self.required_files(context)?;
         Ok(if is_there { ObservedState::Done } else { ObservedState::Partial("it is as it was before".to_owned()) })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(read_files(site)?))
+    fn prepare(&self, context: &mut NodeContext) -> Result<Value, StepError> {
+        Ok(json!(read_files(context)?))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        write(site, &self.required_files(site)?)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        write(context, &self.required_files(context)?)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         match serde_json::from_value::<Texts>(before.clone()) {
-            Ok(texts) if !texts.is_empty() => write(site, &texts),
+            Ok(texts) if !texts.is_empty() => write(context, &texts),
             _ => Ok(()),
         }
     }
@@ -98,7 +98,7 @@ mod tests {
     use landfall_host::pack;
 
     use super::*;
-    use crate::steps::tests::site;
+    use crate::steps::tests::{on_host, site};
 
     /// Writes the files of kubeadm into the folder of a dry run.
     #[derive(Default)]
@@ -140,12 +140,12 @@ mod tests {
     fn kubelet_files_return_unchanged() {
         let (_root, mut site) = site();
         let kubeadm = Arc::new(Kubeadm::default());
-        site.commands = Arc::clone(&kubeadm) as Arc<dyn CommandRunner>;
-        durable::create_folder(&site.paths.secrets()).unwrap();
-        durable::create_folder(&site.paths.kubelet_mount()).unwrap();
-        let token = crate::steps::cluster_secrets::token_path(&site);
+        site = on_host(&site, site.data.paths.clone(), kubeadm.clone());
+        durable::create_folder(&site.data.paths.secrets()).unwrap();
+        durable::create_folder(&site.data.paths.kubelet_mount()).unwrap();
+        let token = crate::steps::cluster_secrets::token_path(&site.secrets);
         durable::write_file(&token, b"abcdef.0123456789abcdef", 0o600).unwrap();
-        let config = path(&site, "config.yaml");
+        let config = path(&site.node_context().unwrap(), "config.yaml");
         durable::write_file(&config, b"as it was", 0o644).unwrap();
 
         assert!(matches!(step().observe(&mut site).unwrap(), ObservedState::Partial(_)));
@@ -155,10 +155,10 @@ mod tests {
         assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Done);
         assert_eq!(fs_err::read(&config).unwrap(), b"later");
         // The configuration in it contains the cluster's token.
-        assert!(!site.paths.run().join("kubeadm").exists());
+        assert!(!site.data.paths.run().join("kubeadm").exists());
         step().undo(&mut site, &before).unwrap();
         assert_eq!(fs_err::read(&config).unwrap(), b"as it was");
-        assert!(!path(&site, "kubeadm-flags.env").exists(), "it was not there before");
+        assert!(!path(&site.node_context().unwrap(), "kubeadm-flags.env").exists(), "it was not there before");
         let ran = kubeadm.ran.lock().unwrap();
         assert_eq!(*ran, ["kubeadm", "kubeadm", "systemctl", "kubeadm", "systemctl"]);
     }

@@ -62,27 +62,27 @@ impl LicenseKey {
 
 impl Step<Site> for LicenseKey {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        match AuditRecord::read(&ConsoleFiles::of(&site.paths))? {
-            Some(record) => objects::observe(&site.cluster()?, &[self.required_object(record.public_key())]),
+        match AuditRecord::read(&ConsoleFiles::of(&site.peer.paths))? {
+            Some(record) => objects::observe(&site.cluster.connect()?, &[self.required_object(record.public_key())]),
             None => Ok(ObservedState::Absent),
         }
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!({ "files_existed": site.paths.console().exists() }))
+        Ok(json!({ "files_existed": site.peer.folder().exists() }))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.apply(&site.paths, &site.cluster()?)?;
+        self.apply(&site.peer.paths, &site.cluster.connect()?)?;
         Ok(json!({ "object": self.name().to_string() }))
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         if !site.undo.removing_cluster {
-            site.cluster()?.delete(&self.name(), Duration::from_secs(DELETION_SECONDS))?;
+            site.cluster.connect()?.delete(&self.name(), Duration::from_secs(DELETION_SECONDS))?;
         }
         // The first step that needs the console's files, including this key, creates them.
-        if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.paths).remove() } else { Ok(()) }
+        if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.peer.paths).remove() } else { Ok(()) }
     }
 }
 

@@ -67,7 +67,7 @@ impl BackupStream {
     }
 
     fn repository(site: &Site) -> Result<Repository, StepError> {
-        let repository = BackupFolder::of(&site.paths).open()?;
+        let repository = BackupFolder::of(&site.data.paths).open()?;
         repository.ok_or_else(|| StepError::of(cases::BACKUPS_NONE, "this site has no backups"))
     }
 
@@ -119,7 +119,7 @@ impl Load {
         let name = object_name(&saved.namespace, &saved.rule.workload);
         let missing = || StepError::new(codes::BACKUP_POD, format!("{name} does not exist"));
         let workload = cluster.get(&name)?.ok_or_else(missing)?;
-        let owner = Owner { release: site.release.name.clone(), component: self.stream.component.clone() };
+        let owner = Owner { release: site.releases.own.release.name.clone(), component: self.stream.component.clone() };
         let pod = DrillPod {
             workload: &workload,
             container: saved.rule.container.as_deref(),
@@ -147,7 +147,7 @@ impl Load {
         )?;
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
-        let (paths, progress) = (&site.paths, &*site.progress);
+        let (paths, progress) = (&site.data.paths, &*site.progress);
         self.stream.load(site, backup, Loading { cluster, paths, saved, into: &into, progress })?;
         Self::delete_pod(saved, cluster)
     }
@@ -171,7 +171,7 @@ impl Step<Site> for Load {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
+        let (cluster, (backup, saved)) = (site.cluster.connect()?, self.stream.open(site)?);
         Self::delete_pod(&saved, &cluster)?;
         self.volume.fill(site, || self.load(site, &cluster, &backup, &saved))?;
         Ok(Value::Null)
@@ -180,7 +180,7 @@ impl Step<Site> for Load {
     /// Removes an incomplete load while the workload is still stopped, because undo of the earlier steps may start its
     /// pods. A complete load that was put to use stays until undo of the step that emptied the volume.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        let cluster = site.cluster()?;
+        let cluster = site.cluster.connect()?;
         for pod in cluster.leftover_pods()? {
             cluster.delete(&pod, Duration::from_secs(DELETION_SECONDS))?;
         }

@@ -27,18 +27,18 @@ fn marks_error(error: MarksError) -> StepError {
 
 impl Step<Site> for AdvanceMark {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let marks = Marks::read(&site.paths).map_err(marks_error)?;
+        let marks = Marks::read(&site.data.paths).map_err(marks_error)?;
         let is_advanced = marks.counters.get(&self.release).is_some_and(|mark| *mark >= self.counter);
         let is_marked = is_advanced && marks.history.contains(&self.bundle);
         Ok(if is_marked { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(Marks::read(&site.paths).map_err(marks_error)?.mark(&self.release)))
+        Ok(json!(Marks::read(&site.data.paths).map_err(marks_error)?.mark(&self.release)))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        Marks::advance(&site.paths, &self.release, self.counter, self.bundle).map_err(marks_error)?;
+        Marks::advance(&site.data.paths, &self.release, self.counter, self.bundle).map_err(marks_error)?;
         Ok(Value::Null)
     }
 
@@ -46,6 +46,6 @@ impl Step<Site> for AdvanceMark {
         let mark = serde_json::from_value(before.clone()).map_err(|error| {
             StepError::new(codes::BUG, "the mark before the upgrade is not recorded").because(error)
         })?;
-        Marks::restore(&site.paths, &self.release, &mark).map_err(marks_error)
+        Marks::restore(&site.data.paths, &self.release, &mark).map_err(marks_error)
     }
 }

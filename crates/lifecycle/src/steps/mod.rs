@@ -49,6 +49,7 @@ pub mod remove_aside;
 pub mod replace;
 pub mod retire;
 pub mod runtime_configuration;
+mod scope;
 pub mod secret;
 mod service_route;
 pub mod set_aside;

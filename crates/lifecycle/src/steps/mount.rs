@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
 
@@ -44,13 +44,13 @@ impl Mount {
 
     /// Returns the volume and the claim, each naming the other. No other claim can take the volume, and no provisioner
     /// makes one.
-    fn required_objects(&self, site: &Site) -> [RequiredObject; 2] {
+    fn required_objects(&self, context: &ComponentContext) -> [RequiredObject; 2] {
         let volume = self.volume_name().name;
         let common = json!({"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeMode": "Filesystem"});
         let mut volume_spec = common.clone();
         volume_spec["capacity"] = json!({"storage": self.size_bytes.max(1).to_string()});
         volume_spec["persistentVolumeReclaimPolicy"] = json!("Retain");
-        volume_spec["hostPath"] = json!({"path": site.paths.files().join(&self.folder), "type": "Directory"});
+        volume_spec["hostPath"] = json!({"path": context.content.files().join(&self.folder), "type": "Directory"});
         volume_spec["claimRef"] = json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": self.namespace, "name": self.claim,
         });
@@ -74,28 +74,28 @@ impl Mount {
     }
 }
 
-impl Step<Site> for Mount {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        objects::observe(&site.cluster()?, &self.required_objects(site))
+impl Step<ComponentContext> for Mount {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        objects::observe(&context.cluster.connect()?, &self.required_objects(context))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (cluster, wanted) = (site.cluster()?, self.required_objects(site));
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        let (cluster, wanted) = (context.cluster.connect()?, self.required_objects(context));
         // A volume's folder never changes: a volume with files of another release is replaced, with its claim.
         let found = cluster.get(&self.volume_name())?;
         let is_other = found.is_some_and(|volume| volume["spec"]["hostPath"] != wanted[0].object["spec"]["hostPath"]);
         if is_other {
-            self.undo(site, &Value::Null)?;
+            self.undo(context, &Value::Null)?;
         }
         objects::apply(&cluster, &wanted)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        if site.undo.removing_cluster {
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        if context.undo.removing_cluster {
             return Ok(());
         }
-        let cluster = site.cluster()?;
+        let cluster = context.cluster.connect()?;
         for object in [self.claim_name(), self.volume_name()] {
             cluster.delete(&object, Duration::from_secs(DELETION_SECONDS))?;
         }

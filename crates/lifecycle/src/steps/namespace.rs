@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_cluster::{ObjectName, Owner, quota};
 use landfall_engine::step::{ObservedState, Step, StepError};
 
@@ -100,23 +100,23 @@ impl Namespace {
     }
 }
 
-impl Step<Site> for Namespace {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        objects::observe(&site.cluster()?, &self.required_objects())
+impl Step<ComponentContext> for Namespace {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        objects::observe(&context.cluster.connect()?, &self.required_objects())
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!({"existed": site.cluster()?.get(&self.object_name())?.is_some()}))
+    fn prepare(&self, context: &mut ComponentContext) -> Result<Value, StepError> {
+        Ok(json!({"existed": context.cluster.connect()?.get(&self.object_name())?.is_some()}))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        objects::apply(&site.cluster()?, &self.required_objects())?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        objects::apply(&context.cluster.connect()?, &self.required_objects())?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        if before["existed"] == json!(false) && !site.undo.removing_cluster {
-            site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+    fn undo(&self, context: &mut ComponentContext, before: &Value) -> Result<(), StepError> {
+        if before["existed"] == json!(false) && !context.undo.removing_cluster {
+            context.cluster.connect()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
         }
         Ok(())
     }

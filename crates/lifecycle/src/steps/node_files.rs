@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use landfall_media::progress::Event;
-use landfall_media::store::ContentStore;
+use landfall_media::progress::{Event, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::content::{NodeParts, PlacedFile};
-use crate::site::Site;
+use crate::site::{ContentAccess, NodeContext};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
@@ -29,9 +28,9 @@ pub struct NodeFiles {
 
 impl PlacedFile {
     /// Returns true if the file and its links are in place.
-    pub(crate) fn is_placed(&self, site: &Site, folder: &Path) -> bool {
+    pub(crate) fn is_placed(&self, content: &ContentAccess, folder: &Path) -> bool {
         let path = folder.join(&self.path);
-        let (Ok(file), Ok(blob)) = (fs_err::metadata(&path), fs_err::metadata(site.paths.blob(&self.blob))) else {
+        let (Ok(file), Ok(blob)) = (fs_err::metadata(&path), fs_err::metadata(content.blob(&self.blob))) else {
             return false;
         };
         (file.ino(), file.dev(), file.len()) == (blob.ino(), blob.dev(), self.size)
@@ -42,8 +41,13 @@ impl PlacedFile {
     }
 
     /// Verifies the blob's digest, then links the file and its other names below `folder` with these permission bits.
-    pub(crate) fn place(&self, site: &Site, folder: &Path, mode: u32) -> Result<(), StepError> {
-        let blob = site.paths.blob(&self.blob);
+    pub(crate) fn place(
+        &self,
+        content: &ContentAccess,
+        progress: &dyn Progress,
+        (folder, mode): (&Path, u32),
+    ) -> Result<(), StepError> {
+        let blob = content.blob(&self.blob);
         let path = folder.join(&self.path);
         let what = || format!("{} for {} is not in the store with {} bytes", self.blob, self.path, self.size);
         let metadata =
@@ -51,7 +55,7 @@ impl PlacedFile {
         if metadata.len() != self.size {
             return Err(StepError::new(codes::NODE_BLOB, what()));
         }
-        self.check(site, &blob)?;
+        self.check(content, progress, &blob)?;
         if let Some(parent) = path.parent() {
             durable::create_folder(parent)?;
         }
@@ -66,64 +70,70 @@ impl PlacedFile {
 
 impl PlacedFile {
     /// Reads the blob from the disk and verifies its digest.
-    fn check(&self, site: &Site, blob: &Path) -> Result<(), StepError> {
-        let store = ContentStore::with_counters(site.paths.registry(), site.io.store.clone());
+    fn check(&self, content: &ContentAccess, progress: &dyn Progress, blob: &Path) -> Result<(), StepError> {
+        let store = content.counted_store();
         let (phase, total_bytes) = (format!("checking {}", self.path), Some(self.size));
-        site.progress.event(Event::PhaseStarted { phase, total_bytes });
-        let checked = store.check_watched(self.blob, &mut |bytes| site.progress.event(Event::Advanced { bytes }));
+        progress.event(Event::PhaseStarted { phase, total_bytes });
+        let checked = store.check_watched(self.blob, &mut |bytes| progress.event(Event::Advanced { bytes }));
         checked.map_err(|error| {
             let what = format!("{} for {} differs from what was staged", self.blob, self.path);
             let hint = format!(
                 "Remove {}, run `landfall stage BUNDLE --trust ROOT --store {}`, then `landfall resume`.",
                 blob.display(),
-                site.paths.registry().display()
+                content.folder().display()
             );
             StepError::new(codes::NODE_BLOB, what).hint(hint).because(error)
         })?;
-        site.progress.event(Event::PhaseDone);
+        progress.event(Event::PhaseDone);
         Ok(())
     }
 }
 
 /// Observes how many of the files are in place.
-pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) -> ObservedState {
+pub(crate) fn observe_placed(content: &ContentAccess, folder: &Path, placed: &[PlacedFile]) -> ObservedState {
     if !folder.exists() && !placed.is_empty() {
         return ObservedState::Absent;
     }
-    match placed.iter().filter(|file| file.is_placed(site, folder)).count() {
+    match placed.iter().filter(|file| file.is_placed(content, folder)).count() {
         all if all == placed.len() => ObservedState::Done,
         some => ObservedState::Partial(format!("{some} of {} files are in {}", placed.len(), folder.display())),
     }
 }
 
 /// Places all files below `folder` with these permission bits.
-pub(crate) fn place_all(site: &Site, folder: &Path, files: &[PlacedFile], mode: u32) -> Result<(), StepError> {
+pub(crate) fn place_all(
+    content: &ContentAccess,
+    progress: &dyn Progress,
+    files: &[PlacedFile],
+    (folder, mode): (&Path, u32),
+) -> Result<(), StepError> {
     durable::create_folder(folder)?;
-    files.iter().try_for_each(|file| file.place(site, folder, mode))
+    files.iter().try_for_each(|file| file.place(content, progress, (folder, mode)))
 }
 
 impl NodeFiles {
-    fn folder(&self, site: &Site) -> PathBuf {
-        site.paths.node_programs(&self.pack)
+    fn folder(&self, context: &NodeContext) -> PathBuf {
+        context.host.paths.node_programs(&self.pack)
     }
 }
 
-impl Step<Site> for NodeFiles {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        Ok(observe_placed(site, &self.folder(site), &self.files))
+impl Step<NodeContext> for NodeFiles {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        Ok(observe_placed(&context.content, &self.folder(context), &self.files))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        place_all(site, &self.folder(site), &self.files, 0o755)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        place_all(&context.content, &*context.progress, &self.files, (&self.folder(context), 0o755))?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
         // The other release of a change keeps its own pack.
-        let kept = site.kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<Vec<_>, _>>()?;
-        if site.undo.removing_cluster || kept.iter().all(|kept| kept.id != self.pack) {
-            landfall_host::mounts::remove_tree(&site.paths.node_pack(&self.pack))?;
+        let kept =
+            context.releases.kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<Vec<_>, _>>()?;
+        if context.undo.removing_cluster || kept.iter().all(|kept| kept.id != self.pack) {
+            landfall_host::mounts::remove_tree(&context.host.paths.node_pack(&self.pack))?;
         }
-        files::remove_folder_if_empty(&site.paths.node())
+        files::remove_folder_if_empty(&context.host.paths.node())
     }
 }

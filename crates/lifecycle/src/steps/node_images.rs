@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::content::NodeParts;
-use crate::site::Site;
+use crate::site::NodeContext;
 use crate::steps::wait;
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{ObservedState, Step, StepError};
@@ -34,8 +34,8 @@ pub struct NodeImages {
 
 impl NodeImages {
     /// Returns the references of the images that containerd has with the correct manifest.
-    fn present(&self, site: &Site) -> Result<BTreeSet<String>, StepError> {
-        let rows = Self::pinned_images(site, &Programs::of(&site.paths, &self.pack))?;
+    fn present(&self, context: &NodeContext) -> Result<BTreeSet<String>, StepError> {
+        let rows = Self::pinned_images(context, &Programs::of(&context.host.paths, &self.pack))?;
         let is_present =
             |image: &&ImageEntry| rows.contains(&(image.reference.clone(), image.manifest.digest.to_string()));
         Ok(self.images.iter().filter(is_present).map(|image| image.reference.clone()).collect())
@@ -53,12 +53,12 @@ impl NodeImages {
 
     /// Removes pinned images that none of these node packs has. Containers that use a removed image keep running.
     pub(super) fn keep_only<'a>(
-        site: &Site,
+        context: &NodeContext,
         pack: &PackId,
         kept: impl Iterator<Item = &'a Self>,
     ) -> Result<(), StepError> {
-        let programs = Programs::of(&site.paths, pack);
-        wait::for_runtime(site, &programs)?;
+        let programs = Programs::of(&context.host.paths, pack);
+        wait::for_runtime(context, &programs)?;
         let kept: Vec<&ImageEntry> = kept.flat_map(|one| &one.images).collect();
         let is_kept = |(name, digest): &(String, String)| {
             let of_digest = |image: &&&ImageEntry| image.manifest.digest.to_string() == *digest;
@@ -66,17 +66,17 @@ impl NodeImages {
             let is_own = name.starts_with("sha256:") || name.contains('@');
             kept.iter().filter(of_digest).any(|image| is_own || image.reference == *name)
         };
-        let pinned = Self::pinned_images(site, &programs)?;
+        let pinned = Self::pinned_images(context, &programs)?;
         let others: Vec<String> = pinned.into_iter().filter(|row| !is_kept(row)).map(|(name, _)| name).collect();
         if others.is_empty() {
             return Ok(());
         }
-        site.run(&programs.ctr(&["images", "remove"]).arguments(others)).map(drop)
+        context.host.run(&programs.ctr(&["images", "remove"]).arguments(others)).map(drop)
     }
 
     /// Returns names and digests of the pinned images.
-    fn pinned_images(site: &Site, programs: &Programs) -> Result<BTreeSet<(String, String)>, StepError> {
-        let text = String::from_utf8_lossy(&site.run(&programs.ctr(&["images", "list"]))?).into_owned();
+    fn pinned_images(context: &NodeContext, programs: &Programs) -> Result<BTreeSet<(String, String)>, StepError> {
+        let text = String::from_utf8_lossy(&context.host.run(&programs.ctr(&["images", "list"]))?).into_owned();
         // Columns: REF TYPE DIGEST SIZE PLATFORMS LABELS
         let rows = text.lines().filter(|line| line.contains(PINNED)).filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -85,8 +85,8 @@ impl NodeImages {
         Ok(rows.collect())
     }
 
-    fn import(&self, site: &Site, image: &ImageEntry) -> Result<(), StepError> {
-        let command = Programs::of(&site.paths, &self.pack).ctr(&[
+    fn import(&self, context: &NodeContext, image: &ImageEntry) -> Result<(), StepError> {
+        let command = Programs::of(&context.host.paths, &self.pack).ctr(&[
             "images",
             "import",
             "--local",
@@ -97,13 +97,13 @@ impl NodeImages {
             PINNED,
             "-",
         ]);
-        let mut feed = |pipe: &mut dyn Write| write_archive(site, image, pipe);
-        command.check_output(site.commands.run(&command, Some(&mut feed))).map(|_| ())
+        let mut feed = |pipe: &mut dyn Write| write_archive(context, image, pipe);
+        command.check_output(context.host.commands.run(&command, Some(&mut feed))).map(|_| ())
     }
 }
 
 /// Writes an OCI image layout with one image as a tar stream.
-fn write_archive(site: &Site, image: &ImageEntry, pipe: &mut dyn Write) -> io::Result<()> {
+fn write_archive(context: &NodeContext, image: &ImageEntry, pipe: &mut dyn Write) -> io::Result<()> {
     let mut archive = tar::Builder::new(pipe);
     append(&mut archive, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     let index = json!({
@@ -118,7 +118,7 @@ fn write_archive(site: &Site, image: &ImageEntry, pipe: &mut dyn Write) -> io::R
     });
     append(&mut archive, "index.json", &serde_json::to_vec(&index)?)?;
     for blob in blobs(image) {
-        append_blob(&mut archive, site, blob)?;
+        append_blob(&mut archive, context, blob)?;
     }
     archive.into_inner()?.flush()
 }
@@ -150,8 +150,8 @@ fn append(archive: &mut tar::Builder<&mut dyn Write>, path: &str, bytes: &[u8]) 
     archive.append_data(&mut header, path, bytes)
 }
 
-fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &Descriptor) -> io::Result<()> {
-    let file = fs_err::File::open(site.paths.blob(&blob.digest))?;
+fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, context: &NodeContext, blob: &Descriptor) -> io::Result<()> {
+    let file = fs_err::File::open(context.content.blob(&blob.digest))?;
     let length = file.metadata()?.len();
     if length != blob.size {
         return Err(io::Error::other(format!("{} has {length} bytes in the store, not {}", blob.digest, blob.size)));
@@ -159,50 +159,51 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
     let mut header = tar::Header::new_ustar();
     header.set_size(blob.size);
     header.set_mode(0o644);
-    let file = ProgressReader { reader: file, progress: &*site.progress };
+    let file = ProgressReader { reader: file, progress: &*context.progress };
     archive.append_data(&mut header, format!("blobs/sha256/{}", blob.digest.to_hex()), file)
 }
 
-impl Step<Site> for NodeImages {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+impl Step<NodeContext> for NodeImages {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
         // After a power cut, the agent may still be starting containerd.
-        if site.run(&Programs::of(&site.paths, &self.pack).runtime_version()).is_err() {
+        if context.host.run(&Programs::of(&context.host.paths, &self.pack).runtime_version()).is_err() {
             return Ok(ObservedState::Absent);
         }
-        Ok(match self.present(site)?.len() {
+        Ok(match self.present(context)?.len() {
             0 => ObservedState::Absent,
             all if all == self.images.len() => ObservedState::Done,
             some => ObservedState::Partial(format!("{some} of {} images are imported", self.images.len())),
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        wait::for_runtime(site, &Programs::of(&site.paths, &self.pack))?;
-        let present = self.present(site)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        wait::for_runtime(context, &Programs::of(&context.host.paths, &self.pack))?;
+        let present = self.present(context)?;
         let missing: Vec<&ImageEntry> =
             self.images.iter().filter(|image| !present.contains(&image.reference)).collect();
         let total_bytes = Some(missing.iter().flat_map(|image| blobs(image)).map(|blob| blob.size).sum());
-        site.progress.event(Event::PhaseStarted { phase: "importing images".to_owned(), total_bytes });
+        context.progress.event(Event::PhaseStarted { phase: "importing images".to_owned(), total_bytes });
         for image in missing {
-            self.import(site, image)?;
+            self.import(context, image)?;
         }
-        site.progress.event(Event::PhaseDone);
-        let present = self.present(site)?;
+        context.progress.event(Event::PhaseDone);
+        let present = self.present(context)?;
         if let Some(missing) = self.images.iter().find(|image| !present.contains(&image.reference)) {
             let what = format!("containerd imported {} without an error, but does not list it", missing.reference);
             return Err(StepError::new(codes::NODE_PROGRAM, what));
         }
-        site.sync_filesystem(&site.paths.data())?;
+        context.host.sync_filesystem(&context.host.paths.data())?;
         Ok(Value::Null)
     }
 
     /// Does nothing when the cluster is removed. Undo of the agent's step follows and removes containerd's whole
     /// folder, and a hanging containerd must not prevent an uninstall.
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        if site.undo.removing_cluster {
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        if context.undo.removing_cluster {
             return Ok(());
         }
-        let kept: Vec<NodeImages> = site.kept.iter().map(|kept| Self::of(&kept.release)).collect::<Result<_, _>>()?;
-        Self::keep_only(site, &self.pack, kept.iter())
+        let kept: Vec<NodeImages> =
+            context.releases.kept.iter().map(|kept| Self::of(&kept.release)).collect::<Result<_, _>>()?;
+        Self::keep_only(context, &self.pack, kept.iter())
     }
 }

@@ -2,17 +2,15 @@
 //! undo of all of them. The API server's status of a node may be that of the earlier kubelet. The kubelet must
 //! therefore have renewed its lease since the step began.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::wait;
-use crate::site::{CONTROL_PLANE_LIMIT, Site};
+use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
+use landfall_cluster::ObjectName;
 use landfall_cluster::ready::evaluate;
-use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
@@ -24,10 +22,10 @@ pub struct NodeReady {
 }
 
 impl NodeReady {
-    fn lacks(&self, site: &Site, begun: Timestamp) -> Result<(), StepError> {
+    fn lacks(&self, context: &NodeContext, begun: Timestamp) -> Result<(), StepError> {
         let lack = |what: String| StepError::new(codes::NODE_WAITS, what);
-        let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
-        let name = &site.node.name;
+        let cluster = context.cluster.connect_impatiently()?;
+        let name = &context.host.node.name;
         let node = cluster.get(&ObjectName::new("v1", "Node", "", name))?;
         let node = node.ok_or_else(|| lack(format!("the API server does not know the node {name}")))?;
         let kubelet = node.pointer("/status/nodeInfo/kubeletVersion").and_then(Value::as_str).unwrap_or_default();
@@ -45,23 +43,23 @@ impl NodeReady {
         }
     }
 
-    fn wait(&self, site: &Site) -> Result<u64, StepError> {
+    fn wait(&self, context: &NodeContext) -> Result<u64, StepError> {
         let begun = Timestamp::now();
         let what = format!("the node is ready with Kubernetes {}", self.kubernetes);
-        wait::until(site, &what, CONTROL_PLANE_LIMIT, || self.lacks(site, begun).err())
+        wait::until(&*context.progress, &what, CONTROL_PLANE_LIMIT, || self.lacks(context, begun).err())
     }
 }
 
-impl Step<Site> for NodeReady {
-    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+impl Step<NodeContext> for NodeReady {
+    fn observe(&self, _context: &mut NodeContext) -> Result<ObservedState, StepError> {
         Ok(ObservedState::Partial("the kubelet may not have reported since it was replaced".to_owned()))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        Ok(json!({ "seconds": self.wait(site)? }))
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        Ok(json!({ "seconds": self.wait(context)? }))
     }
 
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, _context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
         // The step only waits.
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::proofs::{Mismatch, ProofResult, Prover, choose_proofs, result};
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Time for which a proof may fail after a change. While a component is replaced, others cache its absence: the
@@ -43,19 +43,19 @@ fn refuse_failed(shown: &ProofResult) -> Result<(), StepError> {
     Err(StepError::new(codes::UPGRADE_UNPROVED, what))
 }
 
-impl Step<Site> for Prove {
+impl Step<ComponentContext> for Prove {
     /// Proofs from before a power cut say nothing about the site after it.
-    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+    fn observe(&self, _context: &mut ComponentContext) -> Result<ObservedState, StepError> {
         Ok(ObservedState::Absent)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let prover = Prover::new(site.cluster()?, &site.release);
-        let proofs =
-            choose_proofs(&site.release, &[]).map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        let prover = Prover::new(context.cluster.connect()?, &context.releases.own.release);
+        let proofs = choose_proofs(&context.releases.own.release, &[])
+            .map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
         let mut results = Vec::new();
         for proof in proofs {
-            site.progress.event(Event::Note(format!("proof {}: {}", proof.name, proof.shows)));
+            context.progress.event(Event::Note(format!("proof {}: {}", proof.name, proof.shows)));
             let shown = settled_result(&prover, proof);
             refuse_failed(&shown)?;
             results.push(json!({"name": shown.name, "seconds": shown.seconds}));
@@ -63,7 +63,7 @@ impl Step<Site> for Prove {
         Ok(json!({"proofs": results}))
     }
 
-    fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
+    fn undo(&self, _context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }
 }

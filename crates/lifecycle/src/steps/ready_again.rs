@@ -30,7 +30,7 @@ impl Step<Site> for ReadyAgain {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        let cluster = site.cluster()?;
+        let cluster = site.cluster.connect()?;
         if let Some(inventory) = Inventory::read(&cluster, &self.ready.namespace, &self.ready.component)? {
             // Pods that never became ready block the earlier ones, and Kubernetes does not remove them.
             cluster.delete_stuck_pods(&inventory, Duration::from_secs(DELETION_SECONDS))?;

@@ -7,8 +7,8 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::registry::{REGISTRY, answers};
-use crate::site::Site;
+use crate::registry::answers;
+use crate::site::NodeContext;
 use crate::steps::wait;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
@@ -25,16 +25,17 @@ pub struct Registry {
 }
 
 impl Registry {
-    fn files(&self, site: &Site) -> Vec<OwnFile> {
-        let manifest = serde_json::to_vec_pretty(&self.pod(site)).unwrap_or_default();
+    fn files(&self, context: &NodeContext) -> Vec<OwnFile> {
+        let manifest = serde_json::to_vec_pretty(&self.pod(context)).unwrap_or_default();
         vec![
-            OwnFile::new(site.paths.registry_configuration(), CONFIGURATION, 0o644),
-            OwnFile::new(site.paths.static_pods().join("landfall-registry.yaml"), manifest, 0o600),
+            OwnFile::new(context.host.paths.registry_configuration(), CONFIGURATION, 0o644),
+            OwnFile::new(context.host.paths.static_pods().join("landfall-registry.yaml"), manifest, 0o600),
         ]
     }
 
-    fn pod(&self, site: &Site) -> Value {
+    fn pod(&self, context: &NodeContext) -> Value {
         let mount = |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
+        let registry = context.content.registry();
         json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -60,14 +61,14 @@ impl Registry {
                         "capabilities": { "drop": ["ALL"] },
                     },
                     "readinessProbe": {
-                        "httpGet": { "host": REGISTRY.ip(), "port": REGISTRY.port(), "path": "/v2/" },
+                        "httpGet": { "host": registry.ip(), "port": registry.port(), "path": "/v2/" },
                         "periodSeconds": 10,
                     },
                     "volumeMounts": [mount("storage", "/registry"), mount("configuration", "/etc/registry.yaml")],
                 }],
                 "volumes": [
-                    { "name": "storage", "hostPath": { "path": site.paths.registry(), "type": "Directory" } },
-                    { "name": "configuration", "hostPath": { "path": site.paths.registry_configuration(),
+                    { "name": "storage", "hostPath": { "path": context.content.folder(), "type": "Directory" } },
+                    { "name": "configuration", "hostPath": { "path": context.host.paths.registry_configuration(),
                         "type": "File" } },
                 ],
             },
@@ -91,26 +92,27 @@ http:
   addr: 127.0.0.1:5000
 ";
 
-impl Step<Site> for Registry {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        Ok(match files::observe(&self.files(site))? {
-            ObservedState::Done if answers().is_err() => {
+impl Step<NodeContext> for Registry {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        Ok(match files::observe(&self.files(context))? {
+            ObservedState::Done if answers(context.content.registry()).is_err() => {
                 ObservedState::Partial("the registry does not answer".to_owned())
             }
             other => other,
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        files::write(&self.files(site))?;
-        let what = format!("the registry serves at {REGISTRY}");
-        let lacks = || answers().err().map(|reason| StepError::new(codes::NODE_TIMEOUT, reason));
-        let seconds = wait::until(site, &what, Duration::from_secs(self.seconds), lacks)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(context))?;
+        let registry = context.content.registry();
+        let what = format!("the registry serves at {registry}");
+        let lacks = || answers(registry).err().map(|reason| StepError::new(codes::NODE_TIMEOUT, reason));
+        let seconds = wait::until(&*context.progress, &what, Duration::from_secs(self.seconds), lacks)?;
         Ok(json!({ "seconds": seconds }))
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        files::remove(&self.files(site))?;
-        files::remove_folder_if_empty(&site.paths.static_pods())
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        files::remove(&self.files(context))?;
+        files::remove_folder_if_empty(&context.host.paths.static_pods())
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::content::PlannedLink;
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
@@ -26,9 +26,9 @@ impl RegistryLinks {
     }
 }
 
-impl Step<Site> for RegistryLinks {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let store = ContentStore::at(site.paths.registry());
+impl Step<ComponentContext> for RegistryLinks {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        let store = ContentStore::at(context.content.folder());
         let links = self.links();
         Ok(match links.iter().filter(|link| store.is_linked(link)).count() {
             0 if !links.is_empty() => ObservedState::Absent,
@@ -37,15 +37,15 @@ impl Step<Site> for RegistryLinks {
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let store = ContentStore::at(site.paths.registry());
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        let store = ContentStore::at(context.content.folder());
         let failed =
             |error: MediaError| StepError::new(error.code(), "cannot link an image in the registry").because(error);
         store.link_repositories(&self.links()).map_err(failed)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        landfall_host::mounts::remove_tree(&site.paths.registry().join("docker/registry/v2/repositories"))
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        landfall_host::mounts::remove_tree(&context.content.folder().join("docker/registry/v2/repositories"))
     }
 }

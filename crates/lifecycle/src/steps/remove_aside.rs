@@ -21,19 +21,19 @@ pub struct RemoveAside {
 
 impl RemoveAside {
     fn path(&self, site: &Site) -> PathBuf {
-        site.paths.storage().join(&self.folder)
+        site.data.volumes().join(&self.folder)
     }
 }
 
 impl Step<Site> for RemoveAside {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let is_there = self.path(site).exists() || note_of(&site.paths, &self.folder).exists();
+        let is_there = self.path(site).exists() || note_of(&site.data.paths, &self.folder).exists();
         Ok(if is_there { ObservedState::Absent } else { ObservedState::Done })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         mounts::remove_tree(&self.path(site))?;
-        durable::remove_file(&note_of(&site.paths, &self.folder))?;
+        durable::remove_file(&note_of(&site.data.paths, &self.folder))?;
         Ok(Value::Null)
     }
 

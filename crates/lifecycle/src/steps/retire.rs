@@ -12,8 +12,7 @@ use super::action::Action;
 use super::component::{Component, prune};
 use super::mount::Mount;
 use super::objects::DELETION_SECONDS;
-use super::resolve;
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_cluster::Inventory;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
@@ -36,11 +35,11 @@ impl Retire {
 
 /// Removes a component's objects, then their inventory. Data objects, and objects that another component takes over or
 /// has taken over, stay.
-fn remove_component(component: &Component, site: &Site) -> Result<Value, StepError> {
-    let cluster = site.cluster()?;
+fn remove_component(component: &Component, context: &ComponentContext) -> Result<Value, StepError> {
+    let cluster = context.cluster.connect()?;
     let (namespace, name) = (&component.namespace, &component.owner.component);
     let Some(inventory) = Inventory::read(&cluster, namespace, name)? else { return Ok(Value::Null) };
-    let (removed, left) = prune(&cluster, &inventory, &[], site)?;
+    let (removed, left) = prune(&cluster, &inventory, &[], context)?;
     cluster.delete(&Inventory::name(namespace, name), Duration::from_secs(DELETION_SECONDS))?;
     Ok(json!({"removed": removed, "left": left}))
 }
@@ -49,11 +48,11 @@ fn other(action: &Action) -> StepError {
     StepError::new(codes::BUG, format!("an upgrade cannot remove what {action:?} made"))
 }
 
-impl Step<Site> for Retire {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+impl Step<ComponentContext> for Retire {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
         Ok(match &*self.before {
             Action::Component(component) => {
-                let cluster = site.cluster()?;
+                let cluster = context.cluster.connect()?;
                 match Inventory::read(&cluster, &component.namespace, &component.owner.component)? {
                     None => ObservedState::Done,
                     Some(inventory) => {
@@ -61,7 +60,7 @@ impl Step<Site> for Retire {
                     }
                 }
             }
-            Action::Mount(mount) => match mount.observe(&mut site.as_it_was()?)? {
+            Action::Mount(mount) => match mount.observe(&mut context.as_it_was()?)? {
                 ObservedState::Absent => ObservedState::Done,
                 observed => ObservedState::Partial(format!("the volume exists: {observed:?}")),
             },
@@ -69,22 +68,27 @@ impl Step<Site> for Retire {
         })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
+    fn prepare(&self, context: &mut ComponentContext) -> Result<Value, StepError> {
         let Action::Component(component) = &*self.before else { return Ok(Value::Null) };
-        component.edits_before_removal(&site.as_it_was()?)
+        component.edits_before_removal(&context.as_it_was()?)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
         match &*self.before {
-            Action::Component(component) => remove_component(component, site),
-            Action::Mount(mount) => Mount::undo(mount, site, &Value::Null).map(|()| Value::Null),
+            Action::Component(component) => remove_component(component, context),
+            Action::Mount(mount) => Mount::undo(mount, context, &Value::Null).map(|()| Value::Null),
             action => Err(other(action)),
         }
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut ComponentContext, before: &Value) -> Result<(), StepError> {
         // Remaining objects may have been edited since then, and no edit may stop the undo.
         let again = self.before.on_the_way_back_from(&self.before);
-        resolve(&again).act(&mut site.as_it_was()?, before).map(drop)
+        let mut earlier = context.as_it_was()?;
+        match &again {
+            Action::Component(component) => component.act(&mut earlier, before).map(drop),
+            Action::Mount(mount) => mount.act(&mut earlier, before).map(drop),
+            action => Err(other(action)),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! containerd that started them, and a node pack's folder is removed once no kept release has it.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,7 @@ use serde_json::Value;
 
 use crate::backups::drill::network::{self, RUNTIMES};
 use crate::content::remove_others;
-use crate::registry::REGISTRY;
-use crate::site::Site;
+use crate::site::NodeContext;
 use crate::steps::agent::unit_files;
 use landfall_agent::units::{CONTAINERD, systemctl};
 use landfall_cluster::drill::RUNTIME_CLASS;
@@ -51,23 +51,28 @@ impl RuntimeConfiguration {
         self.hosts.iter().map(String::as_str).chain(["_default"])
     }
 
-    fn files(&self, site: &Site) -> Vec<OwnFile> {
-        let folder = site.paths.runtime_hosts();
-        let mut files = vec![OwnFile::new(site.paths.runtime_configuration(), self.configuration(site), 0o644)];
+    fn files(&self, context: &NodeContext) -> Vec<OwnFile> {
+        let folder = context.host.paths.runtime_hosts();
+        let mut files =
+            vec![OwnFile::new(context.host.paths.runtime_configuration(), self.configuration(context), 0o644)];
         if self.drill_network {
-            let path = site.paths.drill_network().join(network::FILE);
-            files.push(OwnFile::new(path, format!("{:#}\n", network::configuration(&site.paths)), 0o644));
+            let path = context.host.paths.drill_network().join(network::FILE);
+            files.push(OwnFile::new(path, format!("{:#}\n", network::configuration(&context.host.paths)), 0o644));
         }
         for host in self.mirrored_hosts() {
-            files.push(OwnFile::new(folder.join(host).join("hosts.toml"), mirror(host), 0o644));
+            files.push(OwnFile::new(
+                folder.join(host).join("hosts.toml"),
+                mirror(context.content.registry(), host),
+                0o644,
+            ));
         }
         files
     }
 
-    fn configuration(&self, site: &Site) -> String {
+    fn configuration(&self, context: &NodeContext) -> String {
         let mut text = String::new();
-        let programs = site.paths.node_link();
-        let folder = toml_literal(site.paths.gpu_specifications());
+        let programs = context.host.paths.node_link();
+        let folder = toml_literal(context.host.paths.gpu_specifications());
         let specifications = if self.gpus { format!("cdi_spec_dirs = [{folder}]\n") } else { String::new() };
         // Writing to a String cannot fail.
         let _ = write!(
@@ -97,25 +102,25 @@ restrict_oom_score_adj = {restrict}
 bin_dirs = [{programs}]
 conf_dir = {network}
 {runtime}",
-            root = toml_literal(site.paths.containerd()),
-            state = toml_literal(site.paths.run().join("containerd")),
-            socket = toml_literal(site.paths.containerd_socket()),
+            root = toml_literal(context.host.paths.containerd()),
+            state = toml_literal(context.host.paths.run().join("containerd")),
+            socket = toml_literal(context.host.paths.containerd_socket()),
             pause = toml_literal(&self.pause),
-            hosts = toml_literal(site.paths.runtime_hosts()),
+            hosts = toml_literal(context.host.paths.runtime_hosts()),
             restrict = !self.lowers_oom_score,
             programs = toml_literal(&programs),
-            network = toml_literal(site.paths.network_configuration()),
-            runtime = self.runtime(site, "runc", ""),
+            network = toml_literal(context.host.paths.network_configuration()),
+            runtime = self.runtime(context, "runc", ""),
         );
         if self.drill_network {
-            let network = format!("cni_conf_dir = {}\n", toml_literal(site.paths.drill_network()));
-            text.push_str(&self.runtime(site, RUNTIME_CLASS, &network));
+            let network = format!("cni_conf_dir = {}\n", toml_literal(context.host.paths.drill_network()));
+            text.push_str(&self.runtime(context, RUNTIME_CLASS, &network));
         }
         text
     }
 
     /// Returns the configuration of one of containerd's runtimes. They differ only in name and network.
-    fn runtime(&self, site: &Site, name: &str, network: &str) -> String {
+    fn runtime(&self, context: &NodeContext, name: &str, network: &str) -> String {
         format!(
             "[{RUNTIMES}.{name}]
 runtime_type = 'io.containerd.runc.v2'
@@ -123,7 +128,7 @@ runtime_type = 'io.containerd.runc.v2'
 BinaryName = {runc}
 SystemdCgroup = {systemd}
 ",
-            runc = toml_literal(site.paths.node_link().join("runc")),
+            runc = toml_literal(context.host.paths.node_link().join("runc")),
             systemd = self.cgroup_driver == CgroupDriver::Systemd,
         )
     }
@@ -136,8 +141,8 @@ fn toml_literal(value: impl AsRef<std::ffi::OsStr>) -> String {
 
 /// Returns a mirror's configuration. `server` also names the mirror, otherwise containerd would fall back to the
 /// upstream host.
-fn mirror(host: &str) -> String {
-    let mirror = format!("http://{REGISTRY}/v2/{host}");
+fn mirror(registry: SocketAddr, host: &str) -> String {
+    let mirror = format!("http://{registry}/v2/{host}");
     format!(
         "# Written by Landfall: images come from the site's registry only.
 server = '{mirror}'
@@ -151,52 +156,53 @@ override_path = true
 }
 
 impl RuntimeConfiguration {
-    fn is_linked(&self, site: &Site) -> bool {
-        fs_err::read_link(site.paths.node_link()).is_ok_and(|target| target == site.paths.node_programs(&self.pack))
+    fn is_linked(&self, context: &NodeContext) -> bool {
+        fs_err::read_link(context.host.paths.node_link())
+            .is_ok_and(|target| target == context.host.paths.node_programs(&self.pack))
     }
 
     /// Restarts containerd, which reads its configuration only on start. Containers keep running. Does nothing on a
     /// site without the unit.
-    fn restart(site: &Site) -> Result<(), StepError> {
-        if unit_files::path(site, CONTAINERD).exists() {
-            site.run(&systemctl(&["restart", CONTAINERD]))?;
+    fn restart(context: &NodeContext) -> Result<(), StepError> {
+        if unit_files::path(context, CONTAINERD).exists() {
+            context.host.run(&systemctl(&["restart", CONTAINERD]))?;
         }
         Ok(())
     }
 }
 
-impl Step<Site> for RuntimeConfiguration {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        Ok(match files::observe(&self.files(site))? {
-            ObservedState::Done if !self.is_linked(site) => {
-                ObservedState::Partial(format!("{} leads elsewhere", site.paths.node_link().display()))
+impl Step<NodeContext> for RuntimeConfiguration {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        Ok(match files::observe(&self.files(context))? {
+            ObservedState::Done if !self.is_linked(context) => {
+                ObservedState::Partial(format!("{} leads elsewhere", context.host.paths.node_link().display()))
             }
-            ObservedState::Done if !self.drill_network && site.paths.drill_network().exists() => {
-                ObservedState::Partial(format!("{} is left over", site.paths.drill_network().display()))
+            ObservedState::Done if !self.drill_network && context.host.paths.drill_network().exists() => {
+                ObservedState::Partial(format!("{} is left over", context.host.paths.drill_network().display()))
             }
             observed => observed,
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        files::write(&self.files(site))?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(context))?;
         if !self.drill_network {
-            durable::remove_tree(&site.paths.drill_network())?;
+            durable::remove_tree(&context.host.paths.drill_network())?;
         }
-        remove_others(&site.paths.runtime_hosts(), &self.mirrored_hosts().map(str::to_owned).collect())?;
-        if !self.is_linked(site) {
-            durable::create_folder(&site.paths.node())?;
-            durable::symlink(&site.paths.node_programs(&self.pack), &site.paths.node_link())?;
+        remove_others(&context.host.paths.runtime_hosts(), &self.mirrored_hosts().map(str::to_owned).collect())?;
+        if !self.is_linked(context) {
+            durable::create_folder(&context.host.paths.node())?;
+            durable::symlink(&context.host.paths.node_programs(&self.pack), &context.host.paths.node_link())?;
         }
-        Self::restart(site)?;
+        Self::restart(context)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        landfall_host::mounts::remove_tree(&site.paths.runtime_hosts())?;
-        durable::remove_tree(&site.paths.drill_network())?;
-        durable::remove_file(&site.paths.node_link())?;
-        files::remove_folder_if_empty(&site.paths.node())?;
-        files::remove(&self.files(site)[..1])
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        landfall_host::mounts::remove_tree(&context.host.paths.runtime_hosts())?;
+        durable::remove_tree(&context.host.paths.drill_network())?;
+        durable::remove_file(&context.host.paths.node_link())?;
+        files::remove_folder_if_empty(&context.host.paths.node())?;
+        files::remove(&self.files(context)[..1])
     }
 }

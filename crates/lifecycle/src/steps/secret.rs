@@ -61,7 +61,7 @@ impl Secret {
     }
 
     fn path(&self, site: &Site) -> PathBuf {
-        Self::file(&site.paths.secrets(), &self.namespace, &self.secret.name)
+        Self::file(&site.secrets.generated(), &self.namespace, &self.secret.name)
     }
 
     fn object_name(&self) -> ObjectName {
@@ -126,7 +126,7 @@ impl Step<Site> for Secret {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let path = self.path(site);
         let known = self.read(&path)?;
-        let cluster = site.cluster()?;
+        let cluster = site.cluster.connect()?;
         let Some(known) = known else {
             return Ok(match cluster.get(&self.object_name())? {
                 None => ObservedState::Absent,
@@ -159,11 +159,11 @@ impl Step<Site> for Secret {
         let values = self.complete_values(self.read(&path)?)?;
         let bytes = serde_json::to_vec_pretty(&values)
             .map_err(|error| StepError::new(codes::BUG, "cannot write a secret as JSON").because(error))?;
-        let folder = site.paths.secrets().join(&self.namespace);
-        durable::create_folder_with_mode(&site.paths.secrets(), FOLDER_MODE)?;
+        let folder = site.secrets.generated().join(&self.namespace);
+        durable::create_folder_with_mode(&site.secrets.generated(), FOLDER_MODE)?;
         durable::create_folder_with_mode(&folder, FOLDER_MODE)?;
         durable::write_file(&path, &bytes, FILE_MODE)?;
-        objects::apply(&site.cluster()?, &[self.required_object(&values)])?;
+        objects::apply(&site.cluster.connect()?, &[self.required_object(&values)])?;
         Ok(json!({"file": path, "sha256": hex::encode(Sha256::digest(&bytes))}))
     }
 
@@ -172,7 +172,7 @@ impl Step<Site> for Secret {
         if site.undo.removing_cluster {
             return Ok(());
         }
-        site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        site.cluster.connect()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
         // Kept data needs its secret.
         if before["file_existed"] == json!(false) && !site.undo.keep_data {
             let path = self.path(site);

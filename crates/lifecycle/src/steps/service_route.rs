@@ -5,10 +5,10 @@ use landfall_host::range::IpRange;
 use landfall_host::service_route::ServiceRoute;
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::site::NodeContext;
 
-impl Step<Site> for ServiceRoute {
-    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+impl Step<NodeContext> for ServiceRoute {
+    fn observe(&self, _context: &mut NodeContext) -> Result<ObservedState, StepError> {
         Ok(match self.present()?.len() {
             0 => ObservedState::Absent,
             all if all == self.ranges.len() => ObservedState::Done,
@@ -16,16 +16,16 @@ impl Step<Site> for ServiceRoute {
         })
     }
 
-    fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
+    fn prepare(&self, _context: &mut NodeContext) -> Result<Value, StepError> {
         Ok(json!({ "present": self.present()? }))
     }
 
-    fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {
+    fn act(&self, _context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
         self.add()?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, _site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, _context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         let before: Vec<IpRange> = serde_json::from_value(before["present"].clone()).unwrap_or_default();
         self.remove(&before)
     }

@@ -53,7 +53,7 @@ impl SetAside {
     /// Replaces the volume's folder by an empty one, with the owner and mode of the set-aside data. Fails if none was
     /// set aside, because the folder then has the only copy.
     fn empty(&self, site: &Site) -> Result<(), StepError> {
-        let (volume, aside) = (self.aside_data().volume(&site.paths), self.aside_data().path(&site.paths));
+        let (volume, aside) = (self.aside_data().volume(&site.data.paths), self.aside_data().path(&site.data.paths));
         let found = fs_err::metadata(&aside).map_err(|error| files::file_error("look at", &aside, error))?;
         let mode = found.mode() & 0o7777;
         mounts::remove_tree(&volume)?;
@@ -68,13 +68,13 @@ impl SetAside {
     pub(crate) fn fill(&self, site: &Site, fill: impl FnOnce() -> Result<(), StepError>) -> Result<(), StepError> {
         self.make_ready(site)?;
         fill()?;
-        site.sync_filesystem(&site.paths.storage())
+        site.hosts.only()?.sync_filesystem(&site.data.volumes())
     }
 
     /// Prepares the load: removes files that pods wrote to the empty volume. Until the load is put to use, undo may
     /// remove the volume's content.
     fn make_ready(&self, site: &Site) -> Result<(), StepError> {
-        self.aside_data().forget_use(&site.paths)?;
+        self.aside_data().forget_use(&site.data.paths)?;
         self.empty(site)
     }
 
@@ -82,11 +82,11 @@ impl SetAside {
     /// the empty volume, so undo keeps their data.
     pub(crate) fn unload(&self, site: &Site) -> Result<(), StepError> {
         let aside = self.aside_data();
-        if aside.is_used(&site.paths) || !aside.path(&site.paths).exists() {
+        if aside.is_used(&site.data.paths) || !aside.path(&site.data.paths).exists() {
             return Ok(());
         }
         self.empty(site)?;
-        note_use(&site.paths, &aside.name())
+        note_use(&site.data.paths, &aside.name())
     }
 }
 
@@ -99,12 +99,12 @@ fn give(folder: &Path, uid: u32, gid: u32) -> Result<(), StepError> {
 impl Step<Site> for SetAside {
     /// `act` makes sure that the folder is empty and has its owner.
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let is_aside = self.aside_data().path(&site.paths).exists();
+        let is_aside = self.aside_data().path(&site.data.paths).exists();
         Ok(if is_aside { ObservedState::Partial("the data is set aside".to_owned()) } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (volume, aside) = (self.aside_data().volume(&site.paths), self.aside_data().path(&site.paths));
+        let (volume, aside) = (self.aside_data().volume(&site.data.paths), self.aside_data().path(&site.data.paths));
         if !aside.exists() && volume.exists() {
             mounts::refuse_mounted(&volume)?;
             durable::rename(&volume, &aside)?;
@@ -119,7 +119,7 @@ impl Step<Site> for SetAside {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         // Restored objects may have started pods on the loaded data.
-        self.aside_data().bring_back(&site.paths, || self.stopped.stop(site))
+        self.aside_data().bring_back(&site.data.paths, || self.stopped.stop(&site.cluster))
     }
 }
 
@@ -146,11 +146,11 @@ mod tests {
 
     /// Undoes the step after the workload is stopped.
     fn undo(site: &Site) {
-        step().aside_data().bring_back(&site.paths, || Ok(())).unwrap();
+        step().aside_data().bring_back(&site.data.paths, || Ok(())).unwrap();
     }
 
     fn with_rows(site: &Site) -> PathBuf {
-        let volume = step().aside_data().volume(&site.paths);
+        let volume = step().aside_data().volume(&site.data.paths);
         durable::create_folder(&volume).unwrap();
         durable::set_mode(&volume, 0o2770).unwrap();
         durable::write_file(&volume.join("rows"), b"rows", 0o600).unwrap();
@@ -158,9 +158,9 @@ mod tests {
     }
 
     fn is_as_before(site: &Site) -> bool {
-        let volume = step().aside_data().volume(&site.paths);
+        let volume = step().aside_data().volume(&site.data.paths);
         fs_err::read(volume.join("rows")).is_ok_and(|rows| rows == b"rows")
-            && !step().aside_data().path(&site.paths).exists()
+            && !step().aside_data().path(&site.data.paths).exists()
     }
 
     #[test]
@@ -170,20 +170,28 @@ mod tests {
         let cuts: [&dyn Fn(&Site); 4] = [
             &|_| {},
             &|site| {
-                durable::rename(&step().aside_data().volume(&site.paths), &step().aside_data().path(&site.paths))
-                    .unwrap();
+                durable::rename(
+                    &step().aside_data().volume(&site.data.paths),
+                    &step().aside_data().path(&site.data.paths),
+                )
+                .unwrap();
             },
             &|site| drop(step().act(&mut site.clone(), &Value::Null).unwrap()),
             &|site| {
                 step().act(&mut site.clone(), &Value::Null).unwrap();
-                durable::write_file(&step().aside_data().volume(&site.paths).join("half"), b"loaded", 0o600).unwrap();
+                durable::write_file(&step().aside_data().volume(&site.data.paths).join("half"), b"loaded", 0o600)
+                    .unwrap();
             },
         ];
         for (index, cut) in cuts.iter().enumerate() {
             cut(&site);
             undo(&site);
             assert!(is_as_before(&site), "cut {index}");
-            assert_eq!(replaced_data::all(&site.paths).unwrap(), [], "cut {index}: nothing ran on what was loaded");
+            assert_eq!(
+                replaced_data::all(&site.data.paths).unwrap(),
+                [],
+                "cut {index}: nothing ran on what was loaded"
+            );
             assert_eq!(volume.metadata().unwrap().permissions().mode() & 0o7777, 0o2770, "cut {index}");
         }
     }
@@ -198,7 +206,7 @@ mod tests {
     }
 
     fn replaced_rows(site: &Site) -> Vec<(String, Vec<u8>)> {
-        let all = replaced_data::all(&site.paths).unwrap().into_iter();
+        let all = replaced_data::all(&site.data.paths).unwrap().into_iter();
         all.map(|kept| (kept.name, fs_err::read(kept.path.join("rows")).unwrap())).collect()
     }
 
@@ -209,10 +217,11 @@ mod tests {
             &|_| {},
             // Between the two renames.
             &|site| {
-                durable::rename(&step().aside_data().volume(&site.paths), &site.paths.storage().join(first)).unwrap();
+                durable::rename(&step().aside_data().volume(&site.data.paths), &site.data.paths.storage().join(first))
+                    .unwrap();
             },
             // Before the note is removed.
-            &|site| step().aside_data().put_back(&site.paths).unwrap(),
+            &|site| step().aside_data().put_back(&site.data.paths).unwrap(),
             &|site| undo(site),
         ];
         for (index, cut) in cuts.iter().enumerate() {
@@ -222,7 +231,7 @@ mod tests {
             undo(&site);
             assert!(is_as_before(&site), "cut {index}");
             assert_eq!(replaced_rows(&site), [(first.to_owned(), b"loaded, and more".to_vec())], "cut {index}");
-            assert!(!note_of(&site.paths, &step().name_aside()).exists(), "cut {index}");
+            assert!(!note_of(&site.data.paths, &step().name_aside()).exists(), "cut {index}");
             assert!(
                 step().aside_data().has_replaced(first)
                     && !step().aside_data().has_replaced("after-upgrade.0f.pvc-1_db_data")
@@ -238,7 +247,7 @@ mod tests {
             step().act(&mut site.clone(), &Value::Null).unwrap();
             durable::write_file(&volume.join("half"), b"loaded", 0o600).unwrap();
             step().unload(&site).unwrap();
-            assert!(!volume.join("half").exists() && note_of(&site.paths, &step().name_aside()).exists());
+            assert!(!volume.join("half").exists() && note_of(&site.data.paths, &step().name_aside()).exists());
             if let Some(rows) = written {
                 durable::write_file(&volume.join("rows"), rows, 0o600).unwrap();
                 // After a power cut, it may be called again.
@@ -273,7 +282,7 @@ mod tests {
             undo(&site);
             assert!(is_as_before(&site));
             assert_eq!(replaced_rows(&site).len(), usize::from(!begins), "{begins}: {:?}", replaced_rows(&site));
-            assert!(!note_of(&site.paths, &step().name_aside()).exists());
+            assert!(!note_of(&site.data.paths, &step().name_aside()).exists());
         }
     }
 
@@ -288,7 +297,7 @@ mod tests {
         // After the commit, the earlier data and its note are removed, and the loaded data stays.
         let remove = RemoveAside { folder: step().name_aside() };
         remove.act(&mut site, &Value::Null).unwrap();
-        assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1);
+        assert_eq!(fs_err::read_dir(site.data.paths.storage()).unwrap().count(), 1);
     }
 
     #[test]
@@ -309,11 +318,11 @@ mod tests {
         let (_root, mut site) = site();
         with_rows(&site);
         let other = SetAside { token: "other".to_owned(), ..step() };
-        durable::create_folder(&other.aside_data().path(&site.paths)).unwrap();
+        durable::create_folder(&other.aside_data().path(&site.data.paths)).unwrap();
         assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Absent);
         // The only copy is not removed.
         let error = step().empty(&site).unwrap_err().to_string();
-        assert_eq!(error, format!("cannot look at {}", step().aside_data().path(&site.paths).display()));
+        assert_eq!(error, format!("cannot look at {}", step().aside_data().path(&site.data.paths).display()));
         // This operation set nothing aside, so no cluster is contacted.
         step().undo(&mut site, &Value::Null).unwrap();
         assert!(is_as_before(&site));
@@ -322,7 +331,7 @@ mod tests {
     #[test]
     fn set_aside_survives_power_cuts() {
         let (root, mut site) = site();
-        let (volume, aside) = (with_rows(&site), step().aside_data().path(&site.paths));
+        let (volume, aside) = (with_rows(&site), step().aside_data().path(&site.data.paths));
         let recording = Recording::begin(root.path()).unwrap();
         step().act(&mut site, &Value::Null).unwrap();
         let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);

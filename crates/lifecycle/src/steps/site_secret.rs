@@ -61,7 +61,7 @@ impl SiteSecret {
     }
 
     fn required_object(&self, site: &Site) -> Result<RequiredObject, StepError> {
-        let stored = SecretStore::of(&site.paths).expect(&self.key())?;
+        let stored = SecretStore::of(&site.secrets.paths).expect(&self.key())?;
         let unfit = |why: String| {
             let what =
                 format!("the value {} of the secret {} is not what it was: {why}", self.number, self.secret.name);
@@ -83,14 +83,14 @@ impl SiteSecret {
 impl Step<Site> for SiteSecret {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let wanted = self.required_object(site)?;
-        objects::observe(&site.cluster()?, &[wanted])
+        objects::observe(&site.cluster.connect()?, &[wanted])
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let wanted = self.required_object(site)?;
-        objects::apply(&site.cluster()?, &[wanted])?;
+        objects::apply(&site.cluster.connect()?, &[wanted])?;
         // No digest: a reader of the journal could guess the value from it.
-        Ok(json!({"file": SecretStore::of(&site.paths).file(&self.key())}))
+        Ok(json!({"file": SecretStore::of(&site.secrets.paths).file(&self.key())}))
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
@@ -98,7 +98,7 @@ impl Step<Site> for SiteSecret {
         if site.undo.removing_cluster {
             return Ok(());
         }
-        site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
-        SecretStore::of(&site.paths).remove(&self.key())
+        site.cluster.connect()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
+        SecretStore::of(&site.secrets.paths).remove(&self.key())
     }
 }

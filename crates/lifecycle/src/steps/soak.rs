@@ -141,7 +141,7 @@ impl Step<Site> for Soak {
         for component in &self.components {
             component.act(site, before)?;
         }
-        let mut watch = Watch::begin(site.cluster()?, &self.components)?;
+        let mut watch = Watch::begin(site.cluster.connect()?, &self.components)?;
         let (limit, begun) = (Duration::from_secs(self.seconds), Instant::now());
         let text = format!("the release is watched for {} s before its commit", self.seconds);
         site.progress.event(Event::Note(text));

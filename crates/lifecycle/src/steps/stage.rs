@@ -97,54 +97,54 @@ fn in_staging(error: StepError, undo: &str) -> StepError {
 
 /// Copies the missing blobs of the operation's release. `undo` is the command that undoes the operation, for errors.
 pub(super) fn copy(site: &Site, undo: &str) -> Result<Value, StepError> {
-    let media_path = site.media_path.clone();
-    let media = find_media(&media_path, &site.payload, site.io.media.clone());
+    let media_path = site.medium.path.clone();
+    let media = find_media(&media_path, &site.releases.own.payload, site.medium.io.media.clone());
     let media = media.map_err(|error| in_staging(error, undo))?;
     let failed = |error: MediaError| {
         let staging = StepError::new(error.code(), "the bundle was not fully staged").hint(way(&error, &media_path));
         in_staging(staging.because(error), undo)
     };
     let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
-    installer(site)?.place(site, &release_folder(site), 0o755)?;
+    installer(site)?.place(&site.content, &*site.progress, (&release_folder(site)?, 0o755))?;
     site.progress.event(Event::SafeToRemove);
     Ok(json!({
         "blobs": copied.blobs,
         "bytes": copied.bytes,
         "present_bytes": copied.present_bytes,
-        "media_read_bytes": site.io.media.totals().read_bytes,
-        "store_read_bytes": site.io.store.totals().read_bytes,
-        "store_written_bytes": site.io.store.totals().written_bytes,
+        "media_read_bytes": site.medium.io.media.totals().read_bytes,
+        "store_read_bytes": site.medium.io.store.totals().read_bytes,
+        "store_written_bytes": site.medium.io.store.totals().written_bytes,
     }))
 }
 
 fn store(site: &Site) -> ContentStore {
-    ContentStore::with_counters(site.paths.registry(), site.io.store.clone())
+    site.content.counted_store()
 }
 
 /// Returns the installer of the release. It runs the agent and every later operation of this release.
 fn installer(site: &Site) -> Result<PlacedFile, StepError> {
-    let blobs = site.payload.blobs();
+    let blobs = site.releases.own.payload.blobs();
     let entry = blobs.iter().find(|blob| blob.place == Some(Place::Installer));
     let entry = entry.ok_or_else(|| StepError::new(codes::BUG, "the bundle carries no landfall"))?;
     Ok(PlacedFile { path: INSTALLER_NAME.to_owned(), blob: entry.sha256, size: entry.size, links: Vec::new() })
 }
 
-fn release_folder(site: &Site) -> PathBuf {
-    site.paths.release(&site.bundle)
+fn release_folder(site: &Site) -> Result<PathBuf, StepError> {
+    Ok(site.hosts.only()?.paths.release(&site.releases.own.bundle))
 }
 
 impl Step<Site> for Stage {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let store = store(site);
-        let blobs = site.payload.blobs();
-        let there = (0..blobs.len()).filter(|blob| store.holds(&site.payload, *blob)).count();
+        let blobs = site.releases.own.payload.blobs();
+        let there = (0..blobs.len()).filter(|blob| store.holds(&site.releases.own.payload, *blob)).count();
         Ok(match there {
             _ if there < blobs.len() && there > 0 => {
                 ObservedState::Partial(format!("{there} of {} blobs are staged", blobs.len()))
             }
             0 if !store.root().exists() => ObservedState::Absent,
             0 => ObservedState::Partial("staging has begun".to_owned()),
-            _ if installer(site)?.is_placed(site, &release_folder(site)) => ObservedState::Done,
+            _ if installer(site)?.is_placed(&site.content, &release_folder(site)?) => ObservedState::Done,
             _ => ObservedState::Partial("the release's installer is not in place".to_owned()),
         })
     }
@@ -154,8 +154,8 @@ impl Step<Site> for Stage {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        durable::remove_file(&release_folder(site).join(INSTALLER_NAME))?;
-        landfall_host::mounts::remove_tree(&site.paths.registry())
+        durable::remove_file(&release_folder(site)?.join(INSTALLER_NAME))?;
+        landfall_host::mounts::remove_tree(&site.content.folder())
     }
 }
 

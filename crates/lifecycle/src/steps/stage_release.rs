@@ -25,10 +25,11 @@ impl Step<Site> for StageRelease {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
+        let paths = &site.hosts.only()?.paths;
         // A rollback's release is already kept.
-        if site.kept.iter().all(|kept| kept.bundle != site.bundle) {
-            durable::remove_file(&site.paths.release(&site.bundle).join(INSTALLER_NAME))?;
+        if site.releases.kept.iter().all(|kept| kept.bundle != site.releases.own.bundle) {
+            durable::remove_file(&paths.release(&site.releases.own.bundle).join(INSTALLER_NAME))?;
         }
-        Content::of(&site.kept).collect(&site.paths, site.io.store.clone()).map(drop)
+        Content::of(&site.releases.kept).collect(&site.content, &paths.node()).map(drop)
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::stop::Stop;
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
@@ -15,18 +15,18 @@ pub struct Start {
     pub stopped: Stop,
 }
 
-impl Step<Site> for Start {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let replicas = site.cluster()?.replicas(&self.stopped.workload)?;
+impl Step<ComponentContext> for Start {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        let replicas = context.cluster.connect()?.replicas(&self.stopped.workload)?;
         Ok(if replicas == Some(self.stopped.replicas) { ObservedState::Done } else { ObservedState::Absent })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.stopped.start(site)?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        self.stopped.start(&context.cluster)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        self.stopped.stop(site)
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        self.stopped.stop(&context.cluster)
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_run::{generate_files, take_file};
 use super::wait;
-use crate::site::{CONTROL_PLANE_LIMIT, Site};
+use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::{ObservedState, Step, StepError};
@@ -79,8 +79,8 @@ impl ControlPlanePart {
         format!("{}.yaml", self.name())
     }
 
-    fn path(self, site: &Site) -> PathBuf {
-        site.paths.static_pods().join(self.file())
+    fn path(self, context: &NodeContext) -> PathBuf {
+        context.host.paths.static_pods().join(self.file())
     }
 
     fn listens(self) -> bool {
@@ -89,28 +89,28 @@ impl ControlPlanePart {
     }
 
     /// Removes the manifest and waits until the part no longer listens. The pod stays away without one.
-    fn stop(self, site: &Site) -> Result<(), StepError> {
-        durable::remove_file(&self.path(site))?;
+    fn stop(self, context: &NodeContext) -> Result<(), StepError> {
+        durable::remove_file(&self.path(context))?;
         let lacks = || {
             let still = || StepError::new(codes::NODE_WAITS, format!("{} still listens", self.name()));
             self.listens().then(still)
         };
-        wait::until(site, &format!("{} has ended", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
+        wait::until(&*context.progress, &format!("{} has ended", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
     }
 
     /// Writes the manifest and waits until the part listens. Durable on return.
-    fn start(self, site: &Site, manifest: &str) -> Result<(), StepError> {
-        write(site, self, manifest)?;
+    fn start(self, context: &NodeContext, manifest: &str) -> Result<(), StepError> {
+        write(context, self, manifest)?;
         let lacks = || {
             let not_yet = || StepError::new(codes::NODE_WAITS, format!("{} does not listen yet", self.name()));
             (!self.listens()).then(not_yet)
         };
-        wait::until(site, &format!("{} listens", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
+        wait::until(&*context.progress, &format!("{} listens", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
     }
 }
 
-fn write(site: &Site, part: ControlPlanePart, manifest: &str) -> Result<(), StepError> {
-    let path = part.path(site);
+fn write(context: &NodeContext, part: ControlPlanePart, manifest: &str) -> Result<(), StepError> {
+    let path = part.path(context);
     if files::read_text(&path)?.as_deref() != Some(manifest) {
         durable::write_file(&path, manifest.as_bytes(), 0o600)?;
     }
@@ -131,19 +131,19 @@ pub struct StaticPods {
 type Manifests = BTreeMap<String, String>;
 
 impl StaticPods {
-    fn required_manifests(&self, site: &Site) -> Result<Manifests, StepError> {
+    fn required_manifests(&self, context: &NodeContext) -> Result<Manifests, StepError> {
         let mut manifests = Manifests::new();
         for part in ControlPlanePart::ALL {
-            let mut files = generate_files(site, &self.pack, &self.configuration, part.phase())?;
+            let mut files = generate_files(context, &self.pack, &self.configuration, part.phase())?;
             manifests.insert(part.name().to_owned(), take_file(&mut files, &part.file())?);
         }
         Ok(manifests)
     }
 
-    fn read_manifests(site: &Site) -> Result<Manifests, StepError> {
+    fn read_manifests(context: &NodeContext) -> Result<Manifests, StepError> {
         let mut manifests = Manifests::new();
         for part in ControlPlanePart::ALL {
-            if let Some(text) = files::read_text(&part.path(site))? {
+            if let Some(text) = files::read_text(&part.path(context))? {
                 manifests.insert(part.name().to_owned(), text);
             }
         }
@@ -154,27 +154,30 @@ impl StaticPods {
     ///
     /// Before etcd changes, the API server stops, because it cannot serve without etcd. A kubelet whose requests time
     /// out after half a minute each would start the new etcd minutes later.
-    fn run(site: &Site, manifests: &Manifests) -> Result<u64, StepError> {
-        let found = Self::read_manifests(site)?;
+    fn run(context: &NodeContext, manifests: &Manifests) -> Result<u64, StepError> {
+        let found = Self::read_manifests(context)?;
         let differs = |part: &ControlPlanePart| found.get(part.name()) != manifests.get(part.name());
         if differs(&ControlPlanePart::Etcd) {
-            ControlPlanePart::ApiServer.stop(site)?;
-            ControlPlanePart::Etcd.stop(site)?;
+            ControlPlanePart::ApiServer.stop(context)?;
+            ControlPlanePart::Etcd.stop(context)?;
         }
         for part in ControlPlanePart::ALL {
             let Some(manifest) = manifests.get(part.name()) else { continue };
-            if differs(&part) { part.start(site, manifest)? } else { write(site, part, manifest)? }
+            if differs(&part) { part.start(context, manifest)? } else { write(context, part, manifest)? }
         }
-        wait::until(site, "the control plane runs as its manifests define it", CONTROL_PLANE_LIMIT, || {
-            Self::lacks(site, manifests).err()
-        })
+        wait::until(
+            &*context.progress,
+            "the control plane runs as its manifests define it",
+            CONTROL_PLANE_LIMIT,
+            || Self::lacks(context, manifests).err(),
+        )
     }
 
     /// Fails unless the pods of these manifests run and are ready.
-    fn lacks(site: &Site, manifests: &Manifests) -> Result<(), StepError> {
-        let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
+    fn lacks(context: &NodeContext, manifests: &Manifests) -> Result<(), StepError> {
+        let cluster = context.cluster.connect_impatiently()?;
         for (name, manifest) in manifests {
-            pod_lacks(&cluster, &format!("{name}-{}", site.node.name), manifest)?;
+            pod_lacks(&cluster, &format!("{name}-{}", context.host.node.name), manifest)?;
         }
         Ok(())
     }
@@ -219,41 +222,42 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-impl Step<Site> for StaticPods {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let (wanted, found) = (self.required_manifests(site)?, Self::read_manifests(site)?);
+impl Step<NodeContext> for StaticPods {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let (wanted, found) = (self.required_manifests(context)?, Self::read_manifests(context)?);
         if wanted != found {
             return Ok(ObservedState::Partial("the manifests are as they were before".to_owned()));
         }
-        Ok(match Self::lacks(site, &found) {
+        Ok(match Self::lacks(context, &found) {
             Ok(()) => ObservedState::Done,
             Err(error) => ObservedState::Partial(error.to_string()),
         })
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(Self::read_manifests(site)?))
+    fn prepare(&self, context: &mut NodeContext) -> Result<Value, StepError> {
+        Ok(json!(Self::read_manifests(context)?))
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let wanted = self.required_manifests(site)?;
-        Ok(json!({ "seconds": Self::run(site, &wanted)? }))
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        let wanted = self.required_manifests(context)?;
+        Ok(json!({ "seconds": Self::run(context, &wanted)? }))
     }
 
     /// Components are undone before the node and need the API server.
-    fn rescue(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        let serves = || Cluster::connect(&site.paths.admin_kubeconfig())?.wait_serving(RESCUE_AFTER);
+    fn rescue(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
+        let serves = || Cluster::connect(context.cluster.kubeconfig())?.wait_serving(RESCUE_AFTER);
         if serves().is_ok() {
             return Ok(());
         }
-        site.progress
+        context
+            .progress
             .event(Event::Note("the API server does not answer: the control plane is restored first".to_owned()));
-        self.undo(site, before)
+        self.undo(context, before)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         match serde_json::from_value::<Manifests>(before.clone()) {
-            Ok(manifests) if !manifests.is_empty() => Self::run(site, &manifests).map(drop),
+            Ok(manifests) if !manifests.is_empty() => Self::run(context, &manifests).map(drop),
             _ => Ok(()),
         }
     }

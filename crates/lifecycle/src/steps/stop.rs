@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 
 pub use crate::backups::Stop;
-use crate::site::Site;
+use crate::site::{ClusterAccess, ComponentContext};
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Maximum time for pods to end.
@@ -18,8 +18,8 @@ const INTERVAL: Duration = Duration::from_millis(300);
 
 impl Stop {
     /// Ends all pods. On return, none can write.
-    pub(super) fn stop(&self, site: &Site) -> Result<(), StepError> {
-        let cluster = site.cluster()?;
+    pub(super) fn stop(&self, cluster: &ClusterAccess) -> Result<(), StepError> {
+        let cluster = cluster.connect()?;
         // Its pods may have the workload's labels and write to the same data.
         cluster.remove_canaries(Canaries::All, END_LIMIT)?;
         cluster.scale(&self.workload, 0)?;
@@ -42,8 +42,8 @@ impl Stop {
         Ok(())
     }
 
-    pub(super) fn start(&self, site: &Site) -> Result<(), StepError> {
-        Ok(site.cluster()?.scale(&self.workload, self.replicas)?)
+    pub(super) fn start(&self, cluster: &ClusterAccess) -> Result<(), StepError> {
+        Ok(cluster.connect()?.scale(&self.workload, self.replicas)?)
     }
 }
 
@@ -53,22 +53,22 @@ fn has_stopped(live: &Value) -> bool {
     is_seen && live["status"]["replicas"].as_u64().unwrap_or(0) == 0
 }
 
-impl Step<Site> for Stop {
+impl Step<ComponentContext> for Stop {
     /// Only a wait shows whether its pods have ended.
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        Ok(match site.cluster()?.replicas(&self.workload)? {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        Ok(match context.cluster.connect()?.replicas(&self.workload)? {
             Some(0) => ObservedState::Partial("its pods may still be ending".to_owned()),
             _ => ObservedState::Absent,
         })
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.stop(site)?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        self.stop(&context.cluster)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        self.start(site)
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        self.start(&context.cluster)
     }
 }
 

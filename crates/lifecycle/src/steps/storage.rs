@@ -21,7 +21,7 @@ pub struct Storage {}
 
 impl Step<Site> for Storage {
     fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let path = site.paths.storage();
+        let path = site.data.volumes();
         match fs_err::metadata(&path) {
             Ok(metadata) if metadata.permissions().mode() & 0o7777 == FOLDER_MODE => Ok(ObservedState::Done),
             Ok(_) => Ok(ObservedState::Partial(format!("{} is open to other users", path.display()))),
@@ -31,7 +31,7 @@ impl Step<Site> for Storage {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let path = site.paths.storage();
+        let path = site.data.volumes();
         durable::create_folder_with_mode(&path, FOLDER_MODE)?;
         durable::set_mode(&path, FOLDER_MODE)?;
         Ok(Value::Null)
@@ -39,6 +39,6 @@ impl Step<Site> for Storage {
 
     /// Volumes are data. An uninstall keeps or removes a non-empty folder as a whole at its end.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        files::remove_folder_if_empty(&site.paths.storage())
+        files::remove_folder_if_empty(&site.data.volumes())
     }
 }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use landfall_error_codes::codes;
 
-use landfall_media::progress::Event;
+use landfall_media::progress::{Event, Progress};
 
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::programs::Programs;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -20,26 +20,26 @@ pub(crate) const DRILL_DELETION_LIMIT: Duration = Duration::from_mins(5);
 const RUNTIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// Waits until containerd answers.
-pub(crate) fn for_runtime(site: &Site, programs: &Programs) -> Result<(), StepError> {
+pub(crate) fn for_runtime(context: &NodeContext, programs: &Programs) -> Result<(), StepError> {
     let ask = programs.runtime_version();
-    until(site, "containerd answers", RUNTIME_LIMIT, || site.run(&ask).err()).map(|_| ())
+    until(&*context.progress, "containerd answers", RUNTIME_LIMIT, || context.host.run(&ask).err()).map(|_| ())
 }
 
 /// Waits until the API server is ready and knows the node. Returns the seconds that it took.
-pub(crate) fn for_control_plane(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
-    until(site, "the control plane is ready", limit, || control_plane_lacks(site, programs))
+pub(crate) fn for_control_plane(context: &NodeContext, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
+    until(&*context.progress, "the control plane is ready", limit, || control_plane_lacks(context, programs))
 }
 
 /// Returns the reason why the control plane is not ready; `None` if the API server is ready and knows the node.
-pub(crate) fn control_plane_lacks(site: &Site, programs: &Programs) -> Option<StepError> {
-    [["get", "--raw", "/readyz"].as_slice(), &["get", "node", &site.node.name, "-o", "name"]]
+pub(crate) fn control_plane_lacks(context: &NodeContext, programs: &Programs) -> Option<StepError> {
+    [["get", "--raw", "/readyz"].as_slice(), &["get", "node", &context.host.node.name, "-o", "name"]]
         .iter()
-        .find_map(|question| site.run(&programs.kubectl(question)).err())
+        .find_map(|question| context.host.run(&programs.kubectl(question)).err())
 }
 
 /// Waits until `lacks` returns `None`, with occasional notes about the reason. Returns the seconds that it took.
 pub(crate) fn until(
-    site: &Site,
+    progress: &dyn Progress,
     what: &str,
     limit: Duration,
     mut lacks: impl FnMut() -> Option<StepError>,
@@ -53,7 +53,7 @@ pub(crate) fn until(
         }
         if last_note.elapsed() > NOTE_INTERVAL {
             last_note = Instant::now();
-            site.progress.event(Event::Note(format!("waiting until {what}: {}", with_causes(&error))));
+            progress.event(Event::Note(format!("waiting until {what}: {}", with_causes(&error))));
         }
         std::thread::sleep(POLL);
     }

@@ -6,7 +6,7 @@ use landfall_cluster::ObjectName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::site::Site;
+use crate::site::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step that suspends them.
@@ -25,19 +25,23 @@ pub struct ResumeWebhooks {
     pub configurations: Vec<ObjectName>,
 }
 
-fn suspend(site: &Site, configurations: &[ObjectName]) -> Result<(), StepError> {
-    let cluster = site.cluster()?;
+fn suspend(context: &ComponentContext, configurations: &[ObjectName]) -> Result<(), StepError> {
+    let cluster = context.cluster.connect()?;
     Ok(configurations.iter().try_for_each(|configuration| cluster.suspend_webhook(configuration))?)
 }
 
-fn resume(site: &Site, configurations: &[ObjectName]) -> Result<(), StepError> {
-    let cluster = site.cluster()?;
+fn resume(context: &ComponentContext, configurations: &[ObjectName]) -> Result<(), StepError> {
+    let cluster = context.cluster.connect()?;
     Ok(configurations.iter().try_for_each(|configuration| cluster.resume_webhook(configuration))?)
 }
 
 /// Observes whether each existing configuration is suspended as wanted.
-fn observe_suspension(site: &Site, configurations: &[ObjectName], suspended: bool) -> Result<ObservedState, StepError> {
-    let cluster = site.cluster()?;
+fn observe_suspension(
+    context: &ComponentContext,
+    configurations: &[ObjectName],
+    suspended: bool,
+) -> Result<ObservedState, StepError> {
+    let cluster = context.cluster.connect()?;
     for configuration in configurations {
         if cluster.is_webhook_suspended(configuration)?.is_some_and(|is_suspended| is_suspended != suspended) {
             return Ok(ObservedState::Absent);
@@ -46,33 +50,33 @@ fn observe_suspension(site: &Site, configurations: &[ObjectName], suspended: boo
     Ok(ObservedState::Done)
 }
 
-impl Step<Site> for SuspendWebhooks {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        observe_suspension(site, &self.configurations, true)
+impl Step<ComponentContext> for SuspendWebhooks {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        observe_suspension(context, &self.configurations, true)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        suspend(site, &self.configurations)?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        suspend(context, &self.configurations)?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        resume(site, &self.configurations)
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        resume(context, &self.configurations)
     }
 }
 
-impl Step<Site> for ResumeWebhooks {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        observe_suspension(site, &self.configurations, false)
+impl Step<ComponentContext> for ResumeWebhooks {
+    fn observe(&self, context: &mut ComponentContext) -> Result<ObservedState, StepError> {
+        observe_suspension(context, &self.configurations, false)
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        resume(site, &self.configurations)?;
+    fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
+        resume(context, &self.configurations)?;
         Ok(Value::Null)
     }
 
     /// Suspends the webhooks again, because the undo that follows stops their servers.
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        suspend(site, &self.configurations)
+    fn undo(&self, context: &mut ComponentContext, _before: &Value) -> Result<(), StepError> {
+        suspend(context, &self.configurations)
     }
 }

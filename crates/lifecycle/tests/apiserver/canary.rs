@@ -259,7 +259,7 @@ fn fails(plane: &ControlPlane, cluster: &Cluster, node: &Node<'_>, site: &mut Si
 /// A power cut after each of its objects; what is left is removed by the undo, by the change of the component, and
 /// before the component stops.
 fn is_removed_wherever_it_was_cut_off(cluster: &Cluster, site: &mut Site) {
-    let objects = component("two").resolve_objects(&site.documents).unwrap();
+    let objects = component("two").resolve_objects(&site.releases.own.documents).unwrap();
     let workload = ObjectName::new("apps/v1", "Deployment", "default", "web");
     let form = CanaryForm { component: "web", workload: &workload, objects: &objects };
     let made = form.objects(|_| Ok(true)).unwrap().unwrap();

@@ -172,7 +172,7 @@ fn removed_component_returns_with_edits() {
     });
     let documents = [("documents/objects/web.json", json!([object("", ""), secret, ports]))];
     let site = &mut plane.site(release(&json!([entry]), &json!([]), &json!([])), &documents);
-    site.kept = vec![site.own_release()];
+    site.releases.kept = vec![site.releases.own.clone()];
     let notes = Arc::new(Notes::default());
     site.progress = notes.clone();
     let made = component("info", "1", Edits::Refuse);

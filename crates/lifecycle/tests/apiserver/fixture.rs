@@ -8,7 +8,7 @@ use landfall_bundle_spec::trust::KeyKind;
 use landfall_host::command::Subprocesses;
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
-use landfall_lifecycle::site::{Site, UndoScope};
+use landfall_lifecycle::site::{HostAccess, Medium, Releases, Site, SiteRelease, UndoScope};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::SilentProgress;
@@ -61,20 +61,20 @@ impl ControlPlane {
     pub fn site(&self, release: ReleaseDocument, documents: &[(&str, Value)]) -> Site {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let documents = documents.iter().map(|(name, value)| ((*name).to_owned(), value.to_string().into_bytes()));
-        Site {
+        let host = HostAccess {
             paths: SitePaths::below(self.root()),
+            node: NodeIdentity { name: "node".to_owned(), address: ADVERTISED.parse().unwrap() },
+            commands: Arc::new(Subprocesses),
+        };
+        let own = SiteRelease {
             bundle: "0123456789ab".to_owned(),
             release: Arc::new(release),
             documents: Arc::new(documents.collect()),
-            node: NodeIdentity { name: "node".to_owned(), address: ADVERTISED.parse().unwrap() },
-            progress: Arc::new(SilentProgress),
-            commands: Arc::new(Subprocesses),
             payload: Sample::tiny(&vendor).unwrap().head.into_verified().into(),
-            media_path: self.root().join("media"),
-            io: IoCounters::default(),
-            undo: UndoScope { keep_data: false, removing_cluster: false },
-            kept: Vec::new(),
-        }
+        };
+        let medium = Medium { path: self.root().join("media"), io: IoCounters::default() };
+        let undo = UndoScope { keep_data: false, removing_cluster: false };
+        Site::on_host(host, Releases { own, kept: Vec::new() }, medium, Arc::new(SilentProgress), undo)
     }
 }
 

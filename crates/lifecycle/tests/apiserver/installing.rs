@@ -54,8 +54,8 @@ fn stateful_set(pod: &Value) -> Value {
 pub fn plan(site: &Site) -> Vec<PlannedStep<Action>> {
     let values = ResolvedValues::from([("web.mode".to_owned(), json!("fast"))]);
     let inputs = ComponentInputs {
-        release: &site.release,
-        documents: &site.documents,
+        release: &site.releases.own.release,
+        documents: &site.releases.own.documents,
         values: &values,
         secrets: &SecretNumbers::new(),
         node: "node",

@@ -17,8 +17,8 @@ fn phase(phase: Phase) -> KubeadmPhase {
 /// A site on which this control plane was just brought up: the node is known, and programs are where steps look.
 fn site(plane: &ControlPlane) -> Site {
     let site = plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
-    plane.place_programs(&site.paths);
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": site.node.name}});
+    plane.place_programs(&site.data.paths);
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": site.peer.node.name}});
     plane.kubectl(&["create", "-f", "-"], Some(&node));
     site
 }
@@ -83,19 +83,19 @@ fn phase_needs_all_results() {
 fn lost_certificate_files_are_recreated() {
     let plane = ControlPlane::without_programs();
     let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
-    plane.place_programs(&site.paths);
+    plane.place_programs(&site.data.paths);
     let configuration = json!({
         "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "ClusterConfiguration", "kubernetesVersion": KUBERNETES,
-        "certificatesDir": site.paths.kubernetes().join("pki"), "controlPlaneEndpoint": "127.0.0.1:6443",
+        "certificatesDir": site.data.paths.kubernetes().join("pki"), "controlPlaneEndpoint": "127.0.0.1:6443",
         // Elliptic keys: sixty keys of the usual kind would take minutes.
         "encryptionAlgorithm": "ECDSA-P256",
     });
-    write(&site.paths, &configuration);
+    write(&site.data.paths, &configuration);
     let step = phase(Phase::Certificates);
     step.act(site, &Value::Null).unwrap();
     assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
     for lost in ["ca.key", "ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "apiserver.key", "etcd/peer.crt", "sa.pub"] {
-        let path = site.paths.kubernetes().join("pki").join(lost);
+        let path = site.data.paths.kubernetes().join("pki").join(lost);
         durable::write_file(&path, b"", 0o600).unwrap();
         assert!(matches!(step.observe(site).unwrap(), ObservedState::Partial(_)), "{lost}");
         step.act(site, &Value::Null).unwrap_or_else(|error| panic!("{lost}: {error}"));

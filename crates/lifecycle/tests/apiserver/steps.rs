@@ -10,7 +10,7 @@ use landfall_engine::plan::StepId;
 use landfall_engine::step::{ObservedState, Step};
 use landfall_error_codes::CodedError;
 use landfall_lifecycle::configuration::Patch;
-use landfall_lifecycle::site::{Site, SiteRelease};
+use landfall_lifecycle::site::Site;
 use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
@@ -126,8 +126,8 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
     let step = secret();
     assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     let before = run(&step, site);
-    let path = Secret::file(&site.paths.secrets(), "default", "password");
-    assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&site.paths.secrets())), (0o600, 0o700, 0o700));
+    let path = Secret::file(&site.data.paths.secrets(), "default", "password");
+    assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&site.data.paths.secrets())), (0o600, 0o700, 0o700));
     let bytes = std::fs::read(&path).unwrap();
     let password = serde_json::from_slice::<Value>(&bytes).unwrap()["values"]["password"].as_str().unwrap().to_owned();
     let live =
@@ -149,7 +149,7 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
 
     step.undo(site, &before).unwrap();
     assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
-    assert!(!site.paths.secrets().exists());
+    assert!(!site.data.paths.secrets().exists());
     // An uninstall that keeps data keeps the key to it.
     run(&step, site);
     site.undo.keep_data = true;
@@ -170,7 +170,7 @@ fn site_secret(number: u64) -> SiteSecret {
 
 /// Puts a value where an operation puts it before its journal begins.
 fn give(site: &Site, number: u64, password: &str) {
-    let folder = site.paths.site_secrets().join("default");
+    let folder = site.data.paths.site_secrets().join("default");
     durable::create_folder(&folder).unwrap();
     let file = json!({
         "namespace": "default", "name": "directory", "number": number, "kind": "password",
@@ -208,11 +208,11 @@ fn site_secrets(plane: &ControlPlane, site: &mut Site) {
     assert_eq!(first.observe(site).unwrap(), ObservedState::Done);
 
     first.undo(site, &Value::Null).unwrap();
-    let files = site.paths.site_secrets().join("default");
+    let files = site.data.paths.site_secrets().join("default");
     assert!(!files.join("directory.1.json").exists() && files.join("directory.2.json").exists());
     assert!(matches!(site_secret(2).observe(site).unwrap(), ObservedState::Absent));
     site_secret(2).undo(site, &Value::Null).unwrap();
-    assert!(!site.paths.site_secrets().exists());
+    assert!(!site.data.paths.site_secrets().exists());
 }
 
 fn mounts(plane: &ControlPlane, site: &mut Site) {
@@ -232,7 +232,7 @@ fn mounts(plane: &ControlPlane, site: &mut Site) {
     assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
     step.act(site, &before).unwrap();
     let path = plane.kubectl(&["get", "pv", "landfall-default-weights", "-o", "jsonpath={.spec.hostPath.path}"], None);
-    assert_eq!(Path::new(&path), site.paths.files().join("00aa"));
+    assert_eq!(Path::new(&path), site.data.paths.files().join("00aa"));
     step.undo(site, &before).unwrap();
     assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
 }
@@ -307,12 +307,7 @@ fn objects_move(plane: &ControlPlane) {
         assert_eq!(output["left"].as_array().map(Vec::len), Some(1), "{output}");
         assert_eq!(uid(), first, "the object was made again");
     };
-    site.kept = vec![SiteRelease {
-        bundle: earlier.bundle.clone(),
-        release: earlier.release.clone(),
-        documents: earlier.documents.clone(),
-        payload: earlier.payload.clone(),
-    }];
+    site.releases.kept = vec![earlier.releases.own.clone()];
 
     // The giver is changed first: it leaves what the release gives to another component.
     given(&without.act(site, &Value::Null).unwrap());
@@ -383,7 +378,7 @@ fn components(plane: &ControlPlane) {
     let inventory = Inventory { owner: owner(), namespace: "default".to_owned(), objects: names.to_vec() };
     inventory.write(&cluster).unwrap();
     is_partial(&one.observe(site).unwrap(), "only the inventory");
-    cluster.apply(&one.resolve_objects(&site.documents).unwrap()[0]).unwrap();
+    cluster.apply(&one.resolve_objects(&site.releases.own.documents).unwrap()[0]).unwrap();
     is_partial(&one.observe(site).unwrap(), "are missing");
     one.act(site, &before).unwrap();
     assert_eq!(one.observe(site).unwrap(), ObservedState::Done);

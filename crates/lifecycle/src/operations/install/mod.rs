@@ -24,7 +24,7 @@ use crate::console::console_of;
 use crate::license::LicensedHost;
 use crate::marks::Marks;
 use crate::pins::Pins;
-use crate::site::UndoScope;
+use crate::site::{Place, UndoScope};
 use crate::site_secrets::{BroughtSecrets, SecretStore};
 use crate::steps::stage::check_media;
 use landfall_engine::causes::with_causes;
@@ -100,7 +100,7 @@ impl InstallOutcome {
                 (Vec::new(), vec![format!("where components are reached is not known: {}", with_causes(&error))])
             }
         };
-        let console = console_of(&site.release).map(|_| operations.console_address());
+        let console = console_of(&site.releases.own.release).map(|_| operations.console_address());
         let console = console.and_then(|found| match found {
             Ok(address) => Some(address),
             Err(error) => {
@@ -112,9 +112,9 @@ impl InstallOutcome {
             release: running.pins.release.clone(),
             version: running.pins.version.clone(),
             development: running.pins.trust.development,
-            node: site.node.name.clone(),
-            address: site.node.address.to_string(),
-            kubeconfig: site.paths.admin_kubeconfig(),
+            node: running.pins.place.node().name.clone(),
+            address: running.pins.place.node().address.to_string(),
+            kubeconfig: site.cluster.kubeconfig().to_owned(),
             services,
             console,
             notes,
@@ -263,7 +263,7 @@ impl PreparedInstall<'_> {
             engine,
             trust: planned.trust.pin(&planned.release.verified),
             media_path: self.media_path.clone(),
-            node: planned.plan.node.clone(),
+            place: Place::Host(planned.plan.node.clone()),
             steps: planned.plan().steps.iter().map(|step| step.id.clone()).collect(),
             closing: 0,
             plan,

@@ -120,7 +120,7 @@ impl KeptData {
     /// Durably records the data on the disk as that of `origin`; removes the record if there is no data.
     pub(super) fn record(paths: &SitePaths, origin: &Origin<'_>) -> Result<()> {
         let mut found = Self::on_disk(paths)?;
-        found.site = Some(origin.pins.node.name.clone());
+        found.site = Some(origin.pins.place.node().name.clone());
         found.release = Some(format!("{} {}", origin.pins.release, origin.pins.version));
         let declared = claims::declared_claims(origin.release);
         for volume in &mut found.volumes {

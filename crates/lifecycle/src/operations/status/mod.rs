@@ -35,7 +35,7 @@ use super::history::UnreadableJournal;
 use super::kept::KeptData;
 use crate::backups::{BackupFolder, has_rules};
 use crate::pins::{Pins, Replay};
-use crate::registry::REGISTRY;
+use crate::registry::{REGISTRY, answers};
 use crate::replaced_data;
 use crate::settled::containers;
 use agent::agent_status;
@@ -182,7 +182,7 @@ impl Operations {
         let payload = head.payload();
         let staged = payload.blobs().iter().filter(|blob| store.contains(blob.sha256));
         let (staged_blobs, staged_bytes) = staged.fold((0, 0), |(count, bytes), blob| (count + 1, bytes + blob.size));
-        let reason = crate::registry::answers().err();
+        let reason = answers(REGISTRY).err();
         RegistryStatus {
             address: REGISTRY.to_string(),
             ready: reason.is_none(),

@@ -166,7 +166,7 @@ impl Operations {
                 documents: &release.documents,
                 values: &values,
                 secrets: &secrets.numbers,
-                node: &pins.node.name,
+                node: &pins.place.node().name,
             },
             bundle: release.verified.id(),
             missing_bytes: target.missing_bytes(),

@@ -36,7 +36,7 @@ fn running(stop: &Stop) -> String {
 impl World {
     /// Returns the volumes of a workload, each with the path of its data when set aside.
     fn volumes_of(&self, workload: &str) -> Vec<(PathBuf, PathBuf)> {
-        let paths = &self.site.paths;
+        let paths = &self.site.data.paths;
         let of = |action: &Action| {
             let stopped = match action {
                 Action::SetAside(step) => &step.stopped,
@@ -126,7 +126,7 @@ impl World {
     /// Fills the volume as a pod does, with ordinary file writes.
     fn load(&self, step: &Load) -> Result<(), StepError> {
         step.volume.fill(&self.site, || {
-            let volume = step.volume.aside_data().volume(&self.site.paths);
+            let volume = step.volume.aside_data().volume(&self.site.data.paths);
             durable::create_folder(&volume.join("base"))?;
             append(&volume.join(TABLE), &SAVED[..4])?;
             write_unsynced(&volume.join(TABLE), &SAVED[4..])?;
@@ -135,7 +135,7 @@ impl World {
     }
 
     fn snapshot_etcd(&self) -> Result<(), StepError> {
-        Ok(durable::write_file(&self.site.paths.etcd_snapshot(), b"objects", 0o600)?)
+        Ok(durable::write_file(&self.site.data.paths.etcd_snapshot(), b"objects", 0o600)?)
     }
 }
 
@@ -213,7 +213,7 @@ impl Step<World> for Action {
             Self::StageRelease(_) => world.write("content/later", b""),
             Self::Stop(stop) => world.run(stop, stop.replicas),
             Self::Start(start) => world.stop(&start.stopped),
-            Self::SetAside(step) => step.aside_data().bring_back(&world.site.paths, || world.stop(&step.stopped)),
+            Self::SetAside(step) => step.aside_data().bring_back(&world.site.data.paths, || world.stop(&step.stopped)),
             Self::KeepCopy(step) => step.bring_back(&world.site, || world.stop(&step.stopped)),
             Self::Load(step) => step.volume.unload(&world.site),
             Self::EtcdSnapshot(_) => steps::resolve(self).undo(&mut world.site, before),

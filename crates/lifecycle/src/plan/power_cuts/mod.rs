@@ -235,7 +235,7 @@ fn cut_node_upgrade_ends_with_one_pack() {
     let mut world = World::new(&disk(&folder), &change_of_node(Operation::Upgrade));
     assert_eq!(world.change(), End::Committed);
     assert!(world.below("made")["kubeadm-configuration"].contains("v1.36.4"));
-    assert!(!world.site.paths.etcd_snapshot().exists());
+    assert!(!world.site.data.paths.etcd_snapshot().exists());
 }
 
 #[test]

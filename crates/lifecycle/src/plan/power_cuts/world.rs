@@ -78,14 +78,14 @@ impl World {
     /// Opens the site in this folder, whether or not its change has begun.
     pub(super) fn at(root: &Path, plan: &Plan<Action>) -> Self {
         let (_unused, site) = crate::steps::tests::site();
-        let site = Site { paths: SitePaths::below(root.join("host")), commands: Arc::new(CopyRunner), ..site };
+        let site = crate::steps::tests::on_host(&site, SitePaths::below(root.join("host")), Arc::new(CopyRunner));
         Self { site, plan: plan.clone(), fault: None, root: root.to_owned(), boot: 0, rows: 0 }
     }
 
     /// Creates a site in this folder, ready for this change.
     pub(super) fn new(root: &Path, plan: &Plan<Action>) -> Self {
         let world = Self::at(root, plan);
-        durable::create_folder(&world.site.paths.storage()).unwrap();
+        durable::create_folder(&world.site.data.paths.storage()).unwrap();
         for folder in [CLIENTS, "cluster/made", "cluster/running", "cluster/webhooks", "cluster/content"] {
             durable::create_folder(&world.root.join(folder)).unwrap();
         }
@@ -113,7 +113,7 @@ impl World {
     }
 
     fn fill(&self, aside: &AsideData<'_>, rows: &str) {
-        let volume = aside.volume(&self.site.paths);
+        let volume = aside.volume(&self.site.data.paths);
         durable::create_folder(&volume.join(SEGMENT).with_file_name("")).unwrap();
         for file in [TABLE, SEGMENT] {
             durable::write_file(&volume.join(file), rows.as_bytes(), 0o640).unwrap();
@@ -131,7 +131,7 @@ impl World {
     }
 
     fn journals(&self) -> JournalFolder<Outline> {
-        JournalFolder::at(self.site.paths.journal())
+        JournalFolder::at(self.site.data.paths.journal())
     }
 
     /// Begins the change, or continues it as its systemd unit does after a boot.
@@ -164,14 +164,14 @@ impl World {
     pub(super) fn contents(&self) -> Contents {
         let mut found = Contents::new();
         read_into(&self.root, &self.root, &mut found);
-        let journals = self.site.paths.journal();
+        let journals = self.site.data.paths.journal();
         found.retain(|path, _| !self.root.join(path).starts_with(&journals) && !durable::is_temporary(path));
         found
     }
 
     /// Returns the files that make up the release and its settings: neither data, nor whether pods run.
     pub(super) fn release(&self) -> Contents {
-        let storage = self.site.paths.storage();
+        let storage = self.site.data.paths.storage();
         let storage = storage.strip_prefix(&self.root).unwrap();
         let others = [storage, Path::new(CLIENTS), Path::new("cluster/running"), Path::new("cluster/webhooks")];
         let mut found = self.contents();
@@ -192,7 +192,7 @@ impl World {
 
     /// Returns the entries of the folder of volumes, each with the text of its file named `file`, or an empty text.
     pub(super) fn volume_texts(&self, file: &str) -> BTreeMap<String, String> {
-        let entries = fs_err::read_dir(self.site.paths.storage()).unwrap();
+        let entries = fs_err::read_dir(self.site.data.paths.storage()).unwrap();
         let text = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
         entries
             .map(|entry| {

@@ -4,7 +4,7 @@
 use landfall_engine::step::StepError;
 use landfall_host::command::HostCommand;
 
-use crate::site::Site;
+use crate::site::NodeContext;
 
 /// For each address family: the kernel's list of its tables, and the prefix of its programs.
 const FAMILIES: [(&str, &str); 2] =
@@ -12,15 +12,15 @@ const FAMILIES: [(&str, &str); 2] =
 
 /// Deletes these chains from these tables, with the rules that jump to them. A host without the programs is skipped,
 /// because only they could have created the chains.
-pub(super) fn remove_chains(site: &Site, tables: &[&str], chains: &[&str]) -> Result<(), StepError> {
+pub(super) fn remove_chains(context: &NodeContext, tables: &[&str], chains: &[&str]) -> Result<(), StepError> {
     for (list, program) in FAMILIES {
-        let listed = fs_err::read_to_string(site.paths.host(list)).unwrap_or_default();
+        let listed = fs_err::read_to_string(context.host.paths.host(list)).unwrap_or_default();
         for table in listed.lines().filter(|table| tables.contains(table)) {
             let save = HostCommand::new(format!("{program}-save")).arguments(["-t", table]);
-            let Ok(output) = site.commands.run(&save, None) else { break };
+            let Ok(output) = context.host.commands.run(&save, None) else { break };
             let saved = String::from_utf8_lossy(&output.stdout).into_owned();
             if let Some(changes) = changes(&saved, table, chains).filter(|_| output.success) {
-                restore(site, program, &changes)?;
+                restore(context, program, &changes)?;
             }
         }
     }
@@ -28,10 +28,10 @@ pub(super) fn remove_chains(site: &Site, tables: &[&str], chains: &[&str]) -> Re
 }
 
 /// Applies all changes of a table in one transaction.
-fn restore(site: &Site, program: &str, changes: &str) -> Result<(), StepError> {
+fn restore(context: &NodeContext, program: &str, changes: &str) -> Result<(), StepError> {
     let restore = HostCommand::new(format!("{program}-restore")).arguments(["--noflush", "--wait"]);
     let mut input = |pipe: &mut dyn std::io::Write| pipe.write_all(changes.as_bytes());
-    restore.check_output(site.commands.run(&restore, Some(&mut input))).map(drop)
+    restore.check_output(context.host.commands.run(&restore, Some(&mut input))).map(drop)
 }
 
 /// Returns the input of `iptables-restore` that deletes these chains; `None` if the table has none of them.

@@ -12,7 +12,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
@@ -29,96 +29,96 @@ pub struct Agent {
 
 impl Agent {
     /// Returns the path of the release's `landfall`.
-    pub(super) fn program(site: &Site) -> PathBuf {
-        site.paths.release(&site.bundle).join("landfall")
+    pub(super) fn program(context: &NodeContext) -> PathBuf {
+        context.host.paths.release(&context.releases.own.bundle).join("landfall")
     }
 
-    fn files(&self, site: &Site) -> Vec<OwnFile> {
-        let mut files = vec![OwnFile::new(site.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
-        files.extend(unit_files::files(site, Self::program(site), &self.settings.pack));
+    fn files(&self, context: &NodeContext) -> Vec<OwnFile> {
+        let mut files = vec![OwnFile::new(context.host.paths.agent_settings(), self.settings.to_bytes(), 0o644)];
+        files.extend(unit_files::files(context, Self::program(context), &self.settings.pack));
         files
     }
 
     /// Returns a fault of a unit; `None` if it starts at boot, and runs if required.
-    pub(super) fn lack(site: &Site, unit: &str) -> Option<String> {
+    pub(super) fn lack(context: &NodeContext, unit: &str) -> Option<String> {
         // `is-active` and `is-enabled` answer by failing. The kubelet runs only after kubeadm has configured it.
-        if unit != KUBELET && site.run(&systemctl(&["is-active", "--quiet", unit])).is_err() {
+        if unit != KUBELET && context.host.run(&systemctl(&["is-active", "--quiet", unit])).is_err() {
             return Some(format!("{unit} does not run"));
         }
-        let starts = site.run(&systemctl(&["is-enabled", "--quiet", unit])).is_ok();
+        let starts = context.host.run(&systemctl(&["is-enabled", "--quiet", unit])).is_ok();
         (!starts).then(|| format!("{unit} does not start at boot"))
     }
 
-    fn has_command(site: &Site) -> bool {
-        fs_err::read_link(site.paths.command()).is_ok_and(|target| target == Self::program(site))
+    fn has_command(context: &NodeContext) -> bool {
+        fs_err::read_link(context.host.paths.command()).is_ok_and(|target| target == Self::program(context))
     }
 }
 
-impl Step<Site> for Agent {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        let observed = files::observe(&self.files(site))?;
+impl Step<NodeContext> for Agent {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        let observed = files::observe(&self.files(context))?;
         if observed != ObservedState::Done {
             return Ok(observed);
         }
-        let lack = SERVICES.iter().find_map(|unit| Self::lack(site, unit));
+        let lack = SERVICES.iter().find_map(|unit| Self::lack(context, unit));
         Ok(lack.map_or(ObservedState::Done, ObservedState::Partial))
     }
 
-    fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let link = site.paths.command();
+    fn prepare(&self, context: &mut NodeContext) -> Result<Value, StepError> {
+        let link = context.host.paths.command();
         // A link into the data folder belongs to this operation.
-        let is_own = fs_err::read_link(&link).is_ok_and(|target| target.starts_with(site.paths.data()));
+        let is_own = fs_err::read_link(&link).is_ok_and(|target| target.starts_with(context.host.paths.data()));
         let command = link.symlink_metadata().is_ok() && !is_own;
-        Ok(json!({ "host": teardown::before(&site.paths)?, "command": command }))
+        Ok(json!({ "host": teardown::before(&context.host.paths)?, "command": command }))
     }
 
-    fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
-        files::write(&self.files(site))?;
-        if before["command"] == json!(false) && !Self::has_command(site) {
-            let link = site.paths.command();
+    fn act(&self, context: &mut NodeContext, before: &Value) -> Result<Value, StepError> {
+        files::write(&self.files(context))?;
+        if before["command"] == json!(false) && !Self::has_command(context) {
+            let link = context.host.paths.command();
             link.parent().map_or(Ok(()), durable::create_folder)?;
-            durable::symlink(&Self::program(site), &link)?;
+            durable::symlink(&Self::program(context), &link)?;
         }
-        site.run(&systemctl(&["daemon-reload"]))?;
-        site.run(&systemctl(&["enable", CONTAINERD, KUBELET, AGENT]))?;
-        site.sync_filesystem(&site.paths.host("/etc"))?;
+        context.host.run(&systemctl(&["daemon-reload"]))?;
+        context.host.run(&systemctl(&["enable", CONTAINERD, KUBELET, AGENT]))?;
+        context.host.sync_filesystem(&context.host.paths.host("/etc"))?;
         // The restart returns once containerd answers.
-        site.run(&systemctl(&["restart", CONTAINERD, AGENT]))?;
+        context.host.run(&systemctl(&["restart", CONTAINERD, AGENT]))?;
         // The kubelet waits for kubeadm's files.
-        site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
+        context.host.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
+    fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         let host: teardown::ExistingItems = serde_json::from_value(before["host"].clone()).unwrap_or_default();
-        teardown::stop_service(site, AGENT)?;
-        teardown::stop_pods(site)?;
-        teardown::stop_runtime(site)?;
-        teardown::unmount_all(&site.paths)?;
+        teardown::stop_service(context, AGENT)?;
+        teardown::stop_pods(context)?;
+        teardown::stop_runtime(context)?;
+        teardown::unmount_all(&context.host.paths)?;
         teardown::remove_network(&host)?;
-        legacy_iptables::remove_chains(site, &teardown::IPTABLES, &teardown::IPTABLES_CHAINS)?;
-        teardown::remove_groups(site)?;
-        teardown::remove_traces(&site.paths, &host)?;
-        for folder in [site.paths.containerd(), site.paths.kubelet(), site.paths.run()] {
+        legacy_iptables::remove_chains(context, &teardown::IPTABLES, &teardown::IPTABLES_CHAINS)?;
+        teardown::remove_groups(context)?;
+        teardown::remove_traces(&context.host.paths, &host)?;
+        for folder in [context.host.paths.containerd(), context.host.paths.kubelet(), context.host.paths.run()] {
             mounts::remove_tree(&folder)?;
         }
-        durable::remove_tree(&site.paths.renewal())?;
-        files::remove(&[OwnFile::new(site.paths.clock(), "", 0o644)])?;
-        mounts::remove_tree(&site.paths.pod_logs())?;
-        site.paths.pod_logs().parent().map_or(Ok(()), files::remove_folder_if_empty)?;
-        mounts::remove_tree(&site.paths.network_configuration())?;
-        if before["command"] == json!(false) && Self::has_command(site) {
-            durable::remove_file(&site.paths.command())?;
+        durable::remove_tree(&context.host.paths.renewal())?;
+        files::remove(&[OwnFile::new(context.host.paths.clock(), "", 0o644)])?;
+        mounts::remove_tree(&context.host.paths.pod_logs())?;
+        context.host.paths.pod_logs().parent().map_or(Ok(()), files::remove_folder_if_empty)?;
+        mounts::remove_tree(&context.host.paths.network_configuration())?;
+        if before["command"] == json!(false) && Self::has_command(context) {
+            durable::remove_file(&context.host.paths.command())?;
         }
-        for unit in SERVICES.into_iter().filter(|unit| unit_files::path(site, unit).exists()) {
-            site.run(&systemctl(&["disable", unit]))?;
+        for unit in SERVICES.into_iter().filter(|unit| unit_files::path(context, unit).exists()) {
+            context.host.run(&systemctl(&["disable", unit]))?;
         }
         // The slice is unknown to systemd if nothing ran in it.
-        let _ = site.run(&systemctl(&["stop", SLICE]));
-        files::remove(&self.files(site))?;
-        site.run(&systemctl(&["daemon-reload"]))?;
+        let _ = context.host.run(&systemctl(&["stop", SLICE]));
+        files::remove(&self.files(context))?;
+        context.host.run(&systemctl(&["daemon-reload"]))?;
         // systemd has nothing to reset if no unit has failed.
-        let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION]));
+        let _ = context.host.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION]));
         Ok(())
     }
 }

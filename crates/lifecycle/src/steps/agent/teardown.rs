@@ -10,7 +10,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
 use crate::backups::drill::network as drill_network;
-use crate::site::Site;
+use crate::site::NodeContext;
 use crate::steps::agent::{traces, unit_files};
 use landfall_agent::bridge::BRIDGE;
 use landfall_agent::site_pods::SitePods;
@@ -65,20 +65,20 @@ pub fn before(paths: &SitePaths) -> Result<ExistingItems, StepError> {
 }
 
 /// Stops the kubelet and everything that runs in pods. containerd stays.
-pub fn stop_pods(site: &Site) -> Result<(), StepError> {
-    stop_service(site, KUBELET)?;
-    if site.undo.keep_data {
+pub fn stop_pods(context: &NodeContext) -> Result<(), StepError> {
+    stop_service(context, KUBELET)?;
+    if context.undo.keep_data {
         // The code below finds remaining processes again.
-        let _ = process::end(&process::find(has_volume(&site.paths)?), PATIENCE_WITH_DATA);
+        let _ = process::end(&process::find(has_volume(&context.host.paths)?), PATIENCE_WITH_DATA);
     }
-    let pods = SitePods::of(&site.paths)?;
+    let pods = SitePods::of(&context.host.paths)?;
     expect_none("pods", &process::end(&process::find(|pid| pods.has(pid)), PATIENCE))
 }
 
 /// Stops containerd, its shims and all other programs of the node pack.
-pub fn stop_runtime(site: &Site) -> Result<(), StepError> {
-    stop_service(site, CONTAINERD)?;
-    let folder = site.paths.node();
+pub fn stop_runtime(context: &NodeContext) -> Result<(), StepError> {
+    stop_service(context, CONTAINERD)?;
+    let folder = context.host.paths.node();
     let others = process::find(|pid| {
         fs_err::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.starts_with(&folder))
     });
@@ -86,9 +86,9 @@ pub fn stop_runtime(site: &Site) -> Result<(), StepError> {
 }
 
 /// Stops one of Landfall's services, which its pods outlive. It starts again at boot. A unit without a file is skipped.
-pub fn stop_service(site: &Site, unit: &str) -> Result<(), StepError> {
-    if unit_files::path(site, unit).exists() {
-        site.run(&systemctl(&["stop", unit]))?;
+pub fn stop_service(context: &NodeContext, unit: &str) -> Result<(), StepError> {
+    if unit_files::path(context, unit).exists() {
+        context.host.run(&systemctl(&["stop", unit]))?;
     }
     Ok(())
 }
@@ -189,12 +189,12 @@ fn network_failed(operation: &str, error: std::io::Error) -> StepError {
 }
 
 /// Removes control groups of pods, all of whose processes must have ended.
-pub fn remove_groups(site: &Site) -> Result<(), StepError> {
-    if site.paths.host("/run/systemd/system").is_dir() {
+pub fn remove_groups(context: &NodeContext) -> Result<(), StepError> {
+    if context.host.paths.host("/run/systemd/system").is_dir() {
         // The slice is unknown to systemd if the kubelet creates the groups itself.
-        let _ = site.run(&systemctl(&["stop", "kubepods.slice"]));
+        let _ = context.host.run(&systemctl(&["stop", "kubepods.slice"]));
     }
-    let root = site.paths.host("/sys/fs/cgroup");
+    let root = context.host.paths.host("/sys/fs/cgroup");
     let hierarchies = fs_err::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path());
     for parent in hierarchies.filter(|path| path.is_dir()).chain([root.clone()]) {
         for name in ["kubepods", "kubepods.slice"] {

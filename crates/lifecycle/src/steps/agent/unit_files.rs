@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::configuration::TimeOfDay;
-use crate::site::Site;
+use crate::site::NodeContext;
 use landfall_agent::units::{
     AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, FOLDER, KUBELET, LOG_BACKUP, LOG_BACKUP_TIMER, OPERATION,
     RANDOM_DELAY_HOURS, SLICE,
@@ -81,9 +81,10 @@ struct Programs {
 }
 
 /// Returns all files of units.
-pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
-    let programs = Programs { landfall, node: site.paths.node_programs(pack), link: site.paths.node_link() };
-    let configuration = site.paths.runtime_configuration();
+pub fn files(context: &NodeContext, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
+    let programs =
+        Programs { landfall, node: context.host.paths.node_programs(pack), link: context.host.paths.node_link() };
+    let configuration = context.host.paths.runtime_configuration();
     [
         (SLICE, slice()),
         (CONTAINERD, containerd(&programs, &configuration)),
@@ -91,20 +92,20 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
         (AGENT, agent(&programs)),
         (OPERATION, operation(&programs)),
     ]
-    .map(|(name, text)| OwnFile::new(path(site, name), text, 0o644))
+    .map(|(name, text)| OwnFile::new(path(context, name), text, 0o644))
     .into()
 }
 
 /// Returns the files of the daily backup.
-pub fn backup_files(site: &Site, landfall: &Path, time: Option<TimeOfDay>) -> Vec<OwnFile> {
+pub fn backup_files(context: &NodeContext, landfall: &Path, time: Option<TimeOfDay>) -> Vec<OwnFile> {
     let what = "a backup of all data, and the drill that proves it";
-    timer_files(site, (BACKUP, backup(landfall, what, "run")), (BACKUP_TIMER, backup_timer(time)))
+    timer_files(context, (BACKUP, backup(landfall, what, "run")), (BACKUP_TIMER, backup_timer(time)))
 }
 
 /// Returns the files of log backups.
-pub fn log_backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
+pub fn log_backup_files(context: &NodeContext, landfall: &Path) -> Vec<OwnFile> {
     let what = "a backup of what was written since the last one";
-    timer_files(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
+    timer_files(context, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
 }
 
 /// Returns the text of the unit that answers the console's pods.
@@ -126,13 +127,13 @@ WantedBy=multi-user.target
     )
 }
 
-fn timer_files(site: &Site, service: (&str, String), timer: (&str, String)) -> Vec<OwnFile> {
-    [service, timer].map(|(name, text)| OwnFile::new(path(site, name), text, 0o644)).into()
+fn timer_files(context: &NodeContext, service: (&str, String), timer: (&str, String)) -> Vec<OwnFile> {
+    [service, timer].map(|(name, text)| OwnFile::new(path(context, name), text, 0o644)).into()
 }
 
 /// Returns the path of a unit's file.
-pub fn path(site: &Site, unit: &str) -> PathBuf {
-    site.paths.host(FOLDER).join(unit)
+pub fn path(context: &NodeContext, unit: &str) -> PathBuf {
+    context.host.paths.host(FOLDER).join(unit)
 }
 
 fn header(description: &str) -> String {

@@ -17,7 +17,7 @@ use phase::AUTHORITIES;
 pub use phase::Phase;
 
 use super::control_plane_ready;
-use crate::site::{CONTROL_PLANE_LIMIT, Site};
+use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
 use crate::steps::agent::teardown;
 use landfall_agent::programs::Programs;
 use landfall_agent::units::{KUBELET, systemctl};
@@ -42,9 +42,9 @@ pub struct KubeadmPhase {
 }
 
 impl KubeadmPhase {
-    fn observe_files(&self, site: &Site) -> ObservedState {
+    fn observe_files(&self, context: &NodeContext) -> ObservedState {
         let wanted = self.phase.files();
-        let missing: Vec<_> = wanted.iter().filter(|path| !is_whole(&site.paths.host(path))).collect();
+        let missing: Vec<_> = wanted.iter().filter(|path| !is_whole(&context.host.paths.host(path))).collect();
         match missing.first() {
             None => ObservedState::Done,
             Some(_) if missing.len() == wanted.len() => ObservedState::Absent,
@@ -56,26 +56,27 @@ impl KubeadmPhase {
         }
     }
 
-    fn observe_objects(&self, site: &Site) -> Result<ObservedState, StepError> {
-        let programs = Programs::of(&site.paths, &self.pack);
-        if !site.paths.admin_kubeconfig().exists() {
+    fn observe_objects(&self, context: &NodeContext) -> Result<ObservedState, StepError> {
+        let programs = Programs::of(&context.host.paths, &self.pack);
+        if !context.cluster.kubeconfig().exists() {
             return Ok(ObservedState::Absent);
         }
-        if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(site)) {
+        if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(context)) {
             return Ok(ObservedState::Partial("the kubelet's kubeconfig is missing".to_owned()));
         }
         // After a power cut, the control plane may still be starting.
-        control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
+        control_plane_ready::wait(context, &programs, CONTROL_PLANE_LIMIT)?;
         match self.phase {
             Phase::MarkControlPlane => {
-                let get = programs.kubectl(&["get", "node", &site.node.name, "-o", "jsonpath={.metadata.labels}"]);
-                let labels = answer(site, &programs, &get)?;
+                let get =
+                    programs.kubectl(&["get", "node", &context.host.node.name, "-o", "jsonpath={.metadata.labels}"]);
+                let labels = answer(context, &programs, &get)?;
                 let marked = String::from_utf8_lossy(&labels).contains("node-role.kubernetes.io/control-plane");
                 Ok(if marked { ObservedState::Done } else { ObservedState::Absent })
             }
             // `kubelet.conf` then names a file with the kubelet's newest certificate instead of containing one.
             Phase::KubeletFinalize => {
-                let text = files::read_text(&kubelet_kubeconfig(site))?.unwrap_or_default();
+                let text = files::read_text(&kubelet_kubeconfig(context))?.unwrap_or_default();
                 Ok(if text.contains("kubelet-client-current.pem") {
                     ObservedState::Done
                 } else {
@@ -88,7 +89,7 @@ impl KubeadmPhase {
                     .kubectl(&["get", "--ignore-not-found", "-o", "name", "-n", objects.namespace])
                     .arguments(objects.names.iter().copied());
                 let (found, wanted) =
-                    (String::from_utf8_lossy(&answer(site, &programs, &get)?).lines().count(), objects.names.len());
+                    (String::from_utf8_lossy(&answer(context, &programs, &get)?).lines().count(), objects.names.len());
                 Ok(match found {
                     0 => ObservedState::Absent,
                     found if found < wanted => ObservedState::Partial(format!("{found} of {wanted} objects exist")),
@@ -102,44 +103,44 @@ impl KubeadmPhase {
     /// kubeadm never creates the certificate of an existing key. A certificate without its key means an external
     /// authority to it. If an authority is incomplete, all files that it signed must go, because kubeadm would reject
     /// them. All files are then removed, because none was used yet.
-    fn remove_halves(&self, site: &Site) -> Result<(), StepError> {
+    fn remove_halves(&self, context: &NodeContext) -> Result<(), StepError> {
         let files = self.phase.files();
-        let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&site.paths.host(path))).collect();
+        let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&context.host.paths.host(path))).collect();
         let starts_over = lost.iter().any(|lost| AUTHORITIES.contains(&stem(lost)));
         for path in files.iter().filter(|path| starts_over || lost.iter().any(|lost| stem(lost) == stem(path))) {
-            durable::remove_file(&site.paths.host(path))?;
+            durable::remove_file(&context.host.paths.host(path))?;
         }
         Ok(())
     }
 
     /// Restores the one file that kubeadm rewrites in place, so an interruption leaves it empty. Without it, neither
     /// the kubelet nor the control plane runs, and kubeadm continues only with both.
-    fn restore_kubelet_kubeconfig(&self, site: &Site) -> Result<(), StepError> {
-        let path = kubelet_kubeconfig(site);
+    fn restore_kubelet_kubeconfig(&self, context: &NodeContext) -> Result<(), StepError> {
+        let path = kubelet_kubeconfig(context);
         if is_whole(&path) {
             return Ok(());
         }
         durable::remove_file(&path)?;
-        self.run(site, &["kubeconfig", "kubelet"])?;
-        control_plane_ready::wait(site, &Programs::of(&site.paths, &self.pack), CONTROL_PLANE_LIMIT)?;
+        self.run(context, &["kubeconfig", "kubelet"])?;
+        control_plane_ready::wait(context, &Programs::of(&context.host.paths, &self.pack), CONTROL_PLANE_LIMIT)?;
         Ok(())
     }
 
     /// Runs the named phase of kubeadm. Its effects are on the disk on return.
-    fn run(&self, site: &Site, phase: &[&str]) -> Result<(), StepError> {
-        let command = Programs::of(&site.paths, &self.pack)
+    fn run(&self, context: &NodeContext, phase: &[&str]) -> Result<(), StepError> {
+        let command = Programs::of(&context.host.paths, &self.pack)
             .kubeadm(&["init", "phase"])
             .arguments(phase.iter().copied())
             .argument("--config")
-            .argument(site.paths.kubeadm_configuration());
-        site.run(&command)?;
-        site.sync_filesystem(&site.paths.kubernetes())?;
-        site.sync_filesystem(&site.paths.data())
+            .argument(context.host.paths.kubeadm_configuration());
+        context.host.run(&command)?;
+        context.host.sync_filesystem(&context.host.paths.kubernetes())?;
+        context.host.sync_filesystem(&context.host.paths.data())
     }
 
-    fn undo_files(&self, site: &Site) -> Result<(), StepError> {
+    fn undo_files(&self, context: &NodeContext) -> Result<(), StepError> {
         for path in self.phase.files() {
-            durable::remove_file(&site.paths.host(path))?;
+            durable::remove_file(&context.host.paths.host(path))?;
         }
         Ok(())
     }
@@ -147,14 +148,14 @@ impl KubeadmPhase {
 
 /// Returns kubectl's answer to a query about objects, with retries. The control plane was ready, but a newly started
 /// API server may end once more. Otherwise, only a malformed query gets no answer.
-fn answer(site: &Site, programs: &Programs, question: &HostCommand) -> Result<Vec<u8>, StepError> {
+fn answer(context: &NodeContext, programs: &Programs, question: &HostCommand) -> Result<Vec<u8>, StepError> {
     let begin = Instant::now();
     loop {
-        match site.run(question) {
+        match context.host.run(question) {
             Err(error) if begin.elapsed() < ANSWER_LIMIT => {
                 tracing::debug!(%error, "no answer, asking again");
                 std::thread::sleep(ANSWER_POLL);
-                control_plane_ready::wait(site, programs, CONTROL_PLANE_LIMIT)?;
+                control_plane_ready::wait(context, programs, CONTROL_PLANE_LIMIT)?;
             }
             answer => return answer,
         }
@@ -167,8 +168,8 @@ fn stem(path: &str) -> &str {
 }
 
 /// Returns the path of the kubelet's kubeconfig.
-fn kubelet_kubeconfig(site: &Site) -> PathBuf {
-    site.paths.kubernetes().join("kubelet.conf")
+fn kubelet_kubeconfig(context: &NodeContext) -> PathBuf {
+    context.host.paths.kubernetes().join("kubelet.conf")
 }
 
 /// Returns true if a file exists and is not empty. A power cut may leave an empty one.
@@ -176,37 +177,37 @@ fn is_whole(path: &PathBuf) -> bool {
     fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
 
-impl Step<Site> for KubeadmPhase {
-    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
-        if self.phase.files().is_empty() { self.observe_objects(site) } else { Ok(self.observe_files(site)) }
+impl Step<NodeContext> for KubeadmPhase {
+    fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {
+        if self.phase.files().is_empty() { self.observe_objects(context) } else { Ok(self.observe_files(context)) }
     }
 
-    fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        self.remove_halves(site)?;
+    fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
+        self.remove_halves(context)?;
         if self.phase == Phase::KubeletFinalize {
-            self.restore_kubelet_kubeconfig(site)?;
+            self.restore_kubelet_kubeconfig(context)?;
         }
-        self.run(site, self.phase.arguments())?;
+        self.run(context, self.phase.arguments())?;
         if self.phase == Phase::KubeletStart {
             // The kubelet already waits for these files; a restart makes it check at once.
-            site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
+            context.host.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
         }
         Ok(Value::Null)
     }
 
-    fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        self.undo_files(site)?;
+    fn undo(&self, context: &mut NodeContext, _before: &Value) -> Result<(), StepError> {
+        self.undo_files(context)?;
         match self.phase {
             Phase::Certificates => {
-                landfall_host::mounts::remove_tree(&site.paths.kubernetes().join("pki"))?;
-                files::remove_folder_if_empty(&site.paths.kubernetes())
+                landfall_host::mounts::remove_tree(&context.host.paths.kubernetes().join("pki"))?;
+                files::remove_folder_if_empty(&context.host.paths.kubernetes())
             }
             // Without its configuration, the kubelet does not restart. Nothing may write to etcd's data or the packet
             // filter during their removal.
-            Phase::KubeletStart => teardown::stop_pods(site),
+            Phase::KubeletStart => teardown::stop_pods(context),
             Phase::Etcd => {
-                landfall_host::mounts::remove_tree(&site.paths.etcd())?;
-                files::remove_folder_if_empty(&site.paths.static_pods())
+                landfall_host::mounts::remove_tree(&context.host.paths.etcd())?;
+                files::remove_folder_if_empty(&context.host.paths.static_pods())
             }
             _ => Ok(()),
         }

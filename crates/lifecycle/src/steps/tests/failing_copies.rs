@@ -27,7 +27,7 @@ fn files() -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 fn fill(site: &Site) -> PathBuf {
-    let volume = step().aside_data().volume(&site.paths);
+    let volume = step().aside_data().volume(&site.data.paths);
     durable::create_folder(&volume.join("base")).unwrap();
     for (name, bytes) in files() {
         durable::write_file(&volume.join(name), &bytes, 0o640).unwrap();
@@ -75,9 +75,9 @@ fn failed_output(text: &str) -> CommandOutput {
 
 /// Asserts that only the unchanged volume exists.
 fn expect_only_the_volume(site: &Site, what: &str) {
-    assert!(is_whole(&step().aside_data().volume(&site.paths)), "{what}");
-    assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1, "{what}");
-    assert_eq!(replaced_data::all(&site.paths).unwrap(), [], "{what}");
+    assert!(is_whole(&step().aside_data().volume(&site.data.paths)), "{what}");
+    assert_eq!(fs_err::read_dir(site.data.paths.storage()).unwrap().count(), 1, "{what}");
+    assert_eq!(replaced_data::all(&site.data.paths).unwrap(), [], "{what}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn failed_copy_costs_no_data() {
     for failure in [Failure::NotStarted, Failure::AtOnce, Failure::After(0), Failure::After(1), Failure::After(2)] {
         let (_root, mut site) = site();
         let volume = fill(&site);
-        site.commands = Arc::new(FailingCopy(failure));
+        site = on_host(&site, site.data.paths.clone(), Arc::new(FailingCopy(failure)));
         let error = step().act(&mut site, &Value::Null).unwrap_err();
         assert_eq!(error.code(), codes::NODE_PROGRAM, "{failure:?}");
         assert!(is_whole(&volume), "{failure:?}");
@@ -95,10 +95,10 @@ fn failed_copy_costs_no_data() {
         expect_only_the_volume(&site, &format!("{failure:?}"));
         // A retry does not include the failed attempt's leftovers.
         assert_eq!(step().act(&mut site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM, "{failure:?}");
-        site.commands = Arc::new(Subprocesses);
+        site = on_host(&site, site.data.paths.clone(), Arc::new(Subprocesses));
         step().act(&mut site, &Value::Null).unwrap();
-        assert!(is_whole(&step().aside_data().path(&site.paths)) && is_whole(&volume), "{failure:?}");
-        assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 2, "{failure:?}");
+        assert!(is_whole(&step().aside_data().path(&site.data.paths)) && is_whole(&volume), "{failure:?}");
+        assert_eq!(fs_err::read_dir(site.data.paths.storage()).unwrap().count(), 2, "{failure:?}");
     }
 }
 
@@ -107,7 +107,7 @@ fn copy_on_full_disk_costs_no_data() {
     let test = "steps::tests::failing_copies::copy_on_full_disk_costs_no_data";
     let Some(disk) = on_tmpfs(test, "size=4m") else { return };
     let (_root, mut site) = site();
-    (site.paths, site.commands) = (SitePaths::below(&disk), Arc::new(Subprocesses));
+    site = on_host(&site, SitePaths::below(&disk), Arc::new(Subprocesses));
     let volume = fill(&site);
     let error = step().act(&mut site, &Value::Null).unwrap_err();
     assert!(error.to_string().contains("No space left on device"), "{error}");

@@ -35,9 +35,9 @@ fn help_files_are_placed_and_undone() {
     fixture.there_and_back(&HelpFiles {}, |fixture| {
         assert_eq!([PAGE, HANDBOOK].map(|file| fixture.read(file)), ["page", "book"]);
     });
-    assert!(fixture.site.paths.host("/usr/local/share/man").exists(), "it was there before");
-    assert!(!fixture.site.paths.host("/usr/local/share/man/man1").exists());
-    assert!(!fixture.site.paths.host("/usr/local/share/doc").exists());
+    assert!(fixture.site.data.paths.host("/usr/local/share/man").exists(), "it was there before");
+    assert!(!fixture.site.data.paths.host("/usr/local/share/man/man1").exists());
+    assert!(!fixture.site.data.paths.host("/usr/local/share/doc").exists());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn foreign_help_files_stay() {
     assert_eq!([PAGE, OTHERS].map(|file| fixture.read(file)), ["page", "theirs"]);
     HelpFiles {}.undo(&mut fixture.site, &before).unwrap();
     assert_eq!(fixture.read(OTHERS), "theirs");
-    assert!(!fixture.site.paths.host(PAGE).exists());
+    assert!(!fixture.site.data.paths.host(PAGE).exists());
 }
 
 #[test]
@@ -63,16 +63,17 @@ fn later_release_replaces_help_files() {
     let gone = "/usr/local/share/man/man1/landfall-gone.1";
     assert_eq!(fixture.read(gone), "old");
     let later = helping(&[("man/man1/landfall.1", "new")]);
-    fixture.site.commands = later.site.commands.clone();
-    fixture.site.bundle = "fedcba987654".to_owned();
+    let commands = later.site.hosts.only().unwrap().commands.clone();
+    fixture.site = on_host(&fixture.site, fixture.site.data.paths.clone(), commands);
+    fixture.site.releases.own.bundle = "fedcba987654".to_owned();
     assert!(matches!(HelpFiles {}.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap();
     assert_eq!(
         (fixture.read(PAGE), HelpFiles {}.observe(&mut fixture.site).unwrap()),
         ("new".to_owned(), ObservedState::Done)
     );
-    assert!(!fixture.site.paths.host(gone).exists());
-    assert!(!fixture.site.paths.host("/usr/local/share/doc/landfall").exists());
+    assert!(!fixture.site.data.paths.host(gone).exists());
+    assert!(!fixture.site.data.paths.host("/usr/local/share/doc/landfall").exists());
 }
 
 #[test]
@@ -81,5 +82,5 @@ fn failed_program_places_nothing() {
     fixture.folder("/var/lib/landfall/releases/0123456789ab");
     let error = HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code(), landfall_error_codes::codes::HELP_FILES);
-    assert!(!fixture.site.paths.host("/usr/local/share").exists());
+    assert!(!fixture.site.data.paths.host("/usr/local/share").exists());
 }

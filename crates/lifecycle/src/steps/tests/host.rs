@@ -63,7 +63,7 @@ fn undo_keeps_settings_changed_since() {
 fn volume_folder_is_root_only() {
     use std::os::unix::fs::PermissionsExt;
     let mut fixture = Fixture::new();
-    let storage = fixture.site.paths.storage();
+    let storage = fixture.site.data.paths.storage();
     let mode = || std::fs::metadata(&storage).unwrap().permissions().mode() & 0o7777;
     fixture.there_and_back(&Storage {}, |_| assert_eq!(mode(), 0o700));
     fixture.folder("/var/lib/landfall/storage/pvc-1_a_b");
@@ -84,7 +84,7 @@ fn loaded_module_is_loaded_at_boot() {
     step.act(&mut fixture.site, &before).unwrap();
     assert!(fixture.read("/etc/modules-load.d/landfall.conf").ends_with("\nbr_netfilter\n"));
     step.undo(&mut fixture.site, &before).unwrap();
-    assert!(!fixture.site.paths.host("/etc/modules-load.d/landfall.conf").exists());
+    assert!(!fixture.site.data.paths.host("/etc/modules-load.d/landfall.conf").exists());
     assert_eq!(fixture.ran(), Vec::<String>::new());
 }
 
@@ -104,7 +104,7 @@ fn hosts_entry_keeps_other_lines() {
         fixture.write(&leftover, "half");
         step.undo(&mut fixture.site, &before).unwrap();
         assert_eq!(fixture.read("/etc/hosts"), text);
-        assert!(!fixture.site.paths.host(&leftover).exists());
+        assert!(!fixture.site.data.paths.host(&leftover).exists());
     }
     let mut fixture = Fixture::new();
     fixture.folder("/etc");

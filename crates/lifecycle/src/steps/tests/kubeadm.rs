@@ -38,13 +38,13 @@ fn phase_repeats_over_leftovers() {
     fixture.write("/etc/kubernetes/manifests/kube-scheduler.yaml", "whole");
     assert!(matches!(step.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     step.act(&mut fixture.site, &Value::Null).unwrap();
-    assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-apiserver.yaml").exists());
+    assert!(!fixture.site.data.paths.host("/etc/kubernetes/manifests/kube-apiserver.yaml").exists());
     let programs = "/var/lib/landfall/node/v1.36.3-0123456789ab/bin";
     let command =
         format!("{programs}/kubeadm init phase control-plane all --config /var/lib/landfall/node/kubeadm.yaml");
     assert_eq!(fixture.ran(), [command]);
     step.undo(&mut fixture.site, &Value::Null).unwrap();
-    assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-scheduler.yaml").exists());
+    assert!(!fixture.site.data.paths.host("/etc/kubernetes/manifests/kube-scheduler.yaml").exists());
 }
 
 /// A kubelet that waits for its configuration starts at once.
@@ -65,7 +65,8 @@ fn incomplete_key_pair_is_removed() {
     fixture.folder("/etc/kubernetes/pki/etcd");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Certificates };
     let whole = ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"];
-    let left = |fixture: &Fixture, name: &str| fixture.site.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
+    let left =
+        |fixture: &Fixture, name: &str| fixture.site.data.paths.host(format!("/etc/kubernetes/pki/{name}")).exists();
     for name in whole.into_iter().chain(["apiserver.crt", "sa.key"]) {
         fixture.write(&format!("/etc/kubernetes/pki/{name}"), "whole");
     }

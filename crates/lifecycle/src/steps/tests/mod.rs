@@ -38,7 +38,7 @@ use super::registry_links::RegistryLinks;
 use super::runtime_configuration::RuntimeConfiguration;
 use super::storage::Storage;
 use crate::content::{PlacedFile, PlannedLink};
-use crate::site::{Site, UndoScope};
+use crate::site::{HostAccess, Medium, Releases, Site, SiteRelease, UndoScope};
 use landfall_agent::settings;
 use landfall_engine::step::{ObservedState, Step};
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
@@ -88,6 +88,13 @@ pub(crate) fn site() -> (TempDir, Site) {
     (root, site)
 }
 
+/// Returns the same operation on a host with other paths and commands.
+pub(crate) fn on_host(site: &Site, paths: SitePaths, commands: Arc<dyn CommandRunner>) -> Site {
+    let host = HostAccess { paths, commands, ..site.hosts.only().unwrap().clone() };
+    let Site { releases, medium, progress, undo, .. } = site.clone();
+    Site::on_host(host, releases, medium, progress, undo)
+}
+
 impl Fixture {
     fn new() -> Self {
         Self::answering(|_| true)
@@ -97,20 +104,20 @@ impl Fixture {
         let root = tempfile::tempdir().unwrap();
         let recorder = Arc::new(Recorder { ran: Mutex::default(), answer: Box::new(answer) });
         let payload = Sample::tiny(&Vendor::new(KeyKind::Ed25519).unwrap()).unwrap().head.into_verified();
-        let site = Site {
+        let host = HostAccess {
             paths: SitePaths::below(root.path()),
+            node: NodeIdentity { name: "node-1".to_owned(), address: address() },
+            commands: Arc::clone(&recorder) as Arc<dyn CommandRunner>,
+        };
+        let own = SiteRelease {
             bundle: "0123456789ab".to_owned(),
             release: Arc::new(crate::plan::install::tests::release()),
             documents: Arc::new(BTreeMap::new()),
-            node: NodeIdentity { name: "node-1".to_owned(), address: address() },
-            progress: Arc::new(SilentProgress),
-            commands: Arc::clone(&recorder) as Arc<dyn CommandRunner>,
             payload: payload.into(),
-            media_path: PathBuf::new(),
-            io: IoCounters::default(),
-            undo: UndoScope::site(false),
-            kept: Vec::new(),
         };
+        let medium = Medium { path: PathBuf::new(), io: IoCounters::default() };
+        let releases = Releases { own, kept: Vec::new() };
+        let site = Site::on_host(host, releases, medium, Arc::new(SilentProgress), UndoScope::site(false));
         let fixture = Self { root, site, recorder };
         fixture.folder("/var/lib/landfall");
         fixture.folder("/etc");
@@ -118,22 +125,24 @@ impl Fixture {
     }
 
     fn folder(&self, path: &str) {
-        fs_err::create_dir_all(self.site.paths.host(path)).unwrap();
+        fs_err::create_dir_all(self.site.data.paths.host(path)).unwrap();
     }
 
     fn write(&self, path: &str, text: &str) {
-        let path = self.site.paths.host(path);
+        let path = self.site.data.paths.host(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
     }
 
     fn read(&self, path: &str) -> String {
         // Paths in files are those of the temporary root.
-        fs_err::read_to_string(self.site.paths.host(path)).unwrap().replace(&*self.root.path().to_string_lossy(), "")
+        fs_err::read_to_string(self.site.data.paths.host(path))
+            .unwrap()
+            .replace(&*self.root.path().to_string_lossy(), "")
     }
 
     fn ingest(&self, bytes: &[u8]) -> Sha256 {
-        ContentStore::at(self.site.paths.registry()).ingest_bytes(bytes).unwrap().sha256
+        ContentStore::at(self.site.data.paths.registry()).ingest_bytes(bytes).unwrap().sha256
     }
 
     /// Returns all files with their content, links with their target, and folders.
@@ -228,7 +237,7 @@ fn placed_file(fixture: &Fixture, path: &str, links: &[&str]) -> PlacedFile {
 
 /// Returns the permission bits of a file.
 fn mode(fixture: &Fixture, path: &str) -> u32 {
-    std::os::unix::fs::MetadataExt::mode(&fs_err::metadata(fixture.site.paths.host(path)).unwrap()) & 0o777
+    std::os::unix::fs::MetadataExt::mode(&fs_err::metadata(fixture.site.data.paths.host(path)).unwrap()) & 0o777
 }
 
 #[test]
@@ -253,7 +262,7 @@ fn node_and_artifact_files_are_placed() {
         assert_eq!(mode(fixture, "/var/lib/landfall/files/gpu/landfall-gpu"), 0o555);
     });
     let decayed = placed_file(&fixture, "decayed", &[]);
-    let blob = fixture.site.paths.blob(&decayed.blob);
+    let blob = fixture.site.content.blob(&decayed.blob);
     durable::write_file(&blob, b"the content of DECAYED", 0o644).unwrap();
     let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![decayed], executable: false };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
@@ -309,7 +318,8 @@ fn cluster_secrets_are_drawn_once() {
         assert!(token.len() == 24 && token.as_bytes()[6] == b'.', "{token}");
     });
     step.act(&mut fixture.site, &Value::Null).unwrap();
-    let (token, other) = (cluster_secrets::token_path(&fixture.site), cluster_secrets::encryption_path(&fixture.site));
+    let (token, other) =
+        (cluster_secrets::token_path(&fixture.site.secrets), cluster_secrets::encryption_path(&fixture.site.secrets));
     let drawn = fs_err::read(&token).unwrap();
     fs_err::remove_file(&other).unwrap();
     assert!(matches!(step.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));

@@ -45,7 +45,7 @@ fn wait_reports_its_reason() {
     let mut fixture = Fixture::new();
     let collected = collect_events(&mut fixture);
     let mut lacks = vec![StepError::new(codes::NODE_TIMEOUT, "it is dark").because("the sun is down")];
-    wait::until(&fixture.site, "it is light", Duration::from_mins(1), || lacks.pop()).unwrap();
+    wait::until(&*fixture.site.progress, "it is light", Duration::from_mins(1), || lacks.pop()).unwrap();
     let events = collected.0.lock().unwrap();
     assert_eq!(*events, [Event::Note("waiting until it is light: it is dark: the sun is down".to_owned())]);
 }
