@@ -1,5 +1,6 @@
 //! Twenty backups, ten on each of two sites, are made and drilled while a program writes continuously. The restored
-//! data is exactly as of the cut: every row that was acknowledged before, and none that was written after.
+//! data is exactly as of the cut: every row that was acknowledged before, and none that was written after. On one of the
+//! sites, log backups are made all the time, also between the parts of a backup.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::Machine;
 use landfall_xtask::{printer, writer};
 
-use super::engineer::Engineer;
+use super::engineer::{Engineer, STICK};
 use super::installed::installed_machine;
 use super::process::pod_logs;
 
@@ -33,27 +34,30 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 #[test]
 #[ignore = "needs cargo xtask test --full"]
 fn ten_drills_under_load_restore_rows() -> Result<()> {
-    drills_under_load("drills")
+    let (_site, machine) = installed_machine("e2e-drills")?;
+    drills_under_load(&machine, "drills")
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
 fn other_drills_under_load_restore_rows() -> Result<()> {
-    drills_under_load("other-drills")
+    let (_site, machine) = installed_machine("e2e-other-drills")?;
+    let run = format!("while sleep 0.5; do {STICK}/landfall backup log; done");
+    machine.run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
+    drills_under_load(&machine, "other-drills")
 }
 
 /// Runs the drills of one site, with pauses seeded by this name.
-fn drills_under_load(name: &str) -> Result<()> {
-    let (_site, machine) = installed_machine(&format!("e2e-{name}"))?;
-    let engineer = Engineer::at(&machine);
-    writer::start(&machine)?;
+fn drills_under_load(machine: &Machine, name: &str) -> Result<()> {
+    let engineer = Engineer::at(machine);
+    writer::start(machine)?;
     let mut seeded = SeededNumbers::with_name(name)?;
     for number in 1..=DRILLS {
         let pause = Duration::from_millis(seeded.within(0, LONGEST_PAUSE));
         std::thread::sleep(pause);
         drill(engineer).with_context(|| format!("drill {number}, after a pause of {pause:?}"))?;
     }
-    let kept = writer::next_acknowledged(&machine)?.expect_kept(&machine)?;
+    let kept = writer::next_acknowledged(machine)?.expect_kept(machine)?;
     printer::note(format!("proved: {DRILLS} drills restored the cut, while {kept} rows were written"));
     Ok(())
 }
