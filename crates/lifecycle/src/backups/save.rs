@@ -387,6 +387,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::BackupFolder;
+    use super::super::folder::tests::host;
     use super::super::logs::tests::log as sample_log;
     use super::*;
 
@@ -449,8 +450,7 @@ mod tests {
 
     #[test]
     fn log_backups_made_meanwhile_are_found() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = SitePaths::below(root.path());
+        let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
         let (records, saved) = (LogRecords::of(&paths), sample_stream("rows", true, false));
         records.begin("db/rows", "word").unwrap();

@@ -72,8 +72,8 @@ fn refused_drill_is_noted() {
     drop(lock);
 }
 
-/// Saves a backup of the stream `db/rows`, and a log that continues it.
-fn save_with_log(repository: &Repository) {
+/// Saves a backup of the stream `db/rows` of this release, and a log that continues it.
+fn save_with_log(repository: &Repository, pins: &Pins) {
     let rule = json!({
         "name": "rows", "workload": { "kind": "StatefulSet", "name": "db" }, "volume": "data", "limit_seconds": 60,
         "save": ["dump"], "load": ["fill"],
@@ -81,8 +81,9 @@ fn save_with_log(repository: &Repository) {
     let stream = json!({
         "component": "db", "namespace": "db", "readySeconds": 60, "workload": {}, "link": "a", "rule": rule,
     });
-    let manifest = json!({ "schema": 1, "release": "tiny", "version": "1.3.0", "streams": [stream] });
-    let facts = [("release", "tiny"), ("version", "1.3.0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let Pins { release, version, .. } = pins;
+    let manifest = json!({ "schema": 1, "release": release, "version": version, "streams": [stream] });
+    let facts = [("release", release), ("version", version)].map(|(key, value)| (key.to_owned(), value.to_owned()));
     let manifest = ("LANDFALL/manifest.json".parse().unwrap(), manifest.to_string().into_bytes());
     let (time, documents) = (Timestamp::now(), vec![manifest]);
     let backup = NewBackup { kind: BackupKind::Full, time, facts: facts.into(), streams: Vec::new(), documents };
@@ -98,7 +99,9 @@ fn save_with_log(repository: &Repository) {
 fn backups_are_listed_beside_damaged_journal() {
     let fixture = installed_site(&with_data(), json!({}));
     let operations = &fixture.operations;
-    save_with_log(&BackupFolder::of(&operations.paths).open_or_create().unwrap());
+    let history = operations.history().unwrap();
+    let pins = operations.changeable(&history).unwrap();
+    save_with_log(&BackupFolder::of(&operations.paths).open_or_create().unwrap(), pins);
     let list = || (operations.backups().unwrap(), operations.points_in_time().unwrap());
     let before = list();
     assert_eq!(before.1.iter().map(|points| points.stream.as_str()).collect::<Vec<_>>(), ["db/rows"]);
