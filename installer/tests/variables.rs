@@ -10,10 +10,11 @@ const NO_PRODUCT: [&str; 6] = ["target", "tests", "xtask", "launcher", "docs", "
 const OF_TESTS: &str = "LANDFALL_TEST_";
 
 /// Constants of other crates and of cargo, in files that read the environment.
-const NO_VARIABLES: [&str; 5] = ["CARGO_BIN_NAME", "CARGO_MANIFEST_DIR", "CARGO_PKG_VERSION", "OUT_DIR", "TARGET"];
+const NO_VARIABLES: [&str; 6] =
+    ["CARGO_BIN_NAME", "CARGO_MANIFEST_DIR", "CARGO_PKG_VERSION", "OUT_DIR", "PROFILE", "TARGET"];
 
 /// Variables that a library reads.
-const OF_LIBRARIES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const OF_LIBRARIES: [&str; 4] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RUST_LOG"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
