@@ -146,14 +146,15 @@ impl Operations {
         let backup = self.newest_proven(release)?;
         let repository = self.repository()?;
         let manifest = Manifest::read(&repository.open_backup(backup.id).map_err(unusable)?)?;
-        let needed_logs = needed_logs(&backup, &repository.everything().map_err(unusable)?.logs)?;
+        let logs = repository.everything().map_err(unusable)?.logs;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         for component in components {
             let streams = manifest.streams.iter().filter(|saved| saved.component == *component);
             let volume = |saved: &SavedStream| LiveVolume::of(&cluster, &self.paths, &saved.namespace, &saved.rule);
-            let restored = |saved| {
+            let restored = |saved: &SavedStream| {
+                let needed = needed_logs(&backup, saved, &logs)?;
                 let volume = SetAside::of(volume(saved)?, &token);
-                Ok(RestoredStream::new(&backup, saved, volume).at_cut(&backup, saved, &needed_logs))
+                Ok(RestoredStream::new(&backup, saved, volume).at_cut(&backup, saved, &needed))
             };
             let streams = streams.map(restored).collect::<Result<Vec<_>, StepError>>()?;
             if streams.is_empty() {

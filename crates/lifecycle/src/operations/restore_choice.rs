@@ -1,7 +1,6 @@
 //! Choice of the backup for a restore, and of the log to apply to it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use landfall_backup::{Backup, BackupId, Backups, OpenBackup, Repository};
@@ -25,15 +24,15 @@ pub(super) struct RestoreChoice {
     pub(super) backup: Backup,
     pub(super) manifest: Manifest,
     pub(super) streams: Vec<ChosenStream>,
-    /// Log backups that the backup needs for its cut.
-    needed_logs: Vec<Backup>,
 }
 
 /// A stream to restore.
 pub(super) struct ChosenStream {
     pub(super) saved: SavedStream,
-    /// Point in time and log backups to apply, oldest first; `None` if the backup is restored as it is.
-    pub(super) recovery: Option<(Timestamp, Vec<Backup>)>,
+    /// Point in time; `None` if the data is restored as of the backup.
+    at: Option<Timestamp>,
+    /// Log backups to apply, oldest first: those that lead to the point in time, or those that the backup needs.
+    logs: Vec<Backup>,
 }
 
 impl RestoreChoice {
@@ -52,8 +51,7 @@ impl RestoreChoice {
         let (known, opened) = chosen.map_err(unusable)??;
         let (logs, mut refusal) = (LogIndex::of(&known.logs).with_idle(idle), None);
         for open in &opened {
-            let needed = needed_logs(open.backup(), &known.logs);
-            match needed.and_then(|needed| Self::from(open, &logs, needed, request)) {
+            match Self::from(open, &logs, &known.logs, request) {
                 Ok(choice) => return Ok(choice),
                 // The best backup gives the best explanation of the reachable times.
                 Err(error) => refusal = refusal.or(Some(error)),
@@ -65,25 +63,25 @@ impl RestoreChoice {
 
     /// Returns the IDs of the backup and of the log backups to apply.
     pub(super) fn ids(&self) -> Vec<BackupId> {
-        let logs = self.streams.iter().filter_map(|stream| stream.recovery.as_ref()).flat_map(|(_, logs)| logs);
-        let logs: BTreeSet<BackupId> = self.needed_logs.iter().chain(logs).map(|log| log.id).collect();
-        std::iter::once(self.backup.id).chain(logs).collect()
+        let logs = self.streams.iter().flat_map(|stream| &stream.logs);
+        std::iter::once(self.backup.id).chain(logs.map(|log| log.id)).collect()
     }
 
     /// Returns a stream of the backup for this volume.
     pub(super) fn restored_stream(&self, saved: &SavedStream, volume: SetAside) -> RestoredStream {
         let restored = RestoredStream::new(&self.backup, saved, volume);
         let chosen = self.streams.iter().find(|stream| stream.saved.name() == saved.name());
-        match chosen.and_then(|chosen| chosen.recovery.as_ref()) {
-            Some((to, logs)) => restored.with_recovery(*to, logs),
-            None => restored.at_cut(&self.backup, saved, &self.needed_logs),
+        let logs = chosen.map_or(&[][..], |chosen| &chosen.logs);
+        match chosen.and_then(|chosen| chosen.at) {
+            Some(at) => restored.with_recovery(at, logs),
+            None => restored.at_cut(&self.backup, saved, logs),
         }
     }
 
     fn from(
         open: &OpenBackup,
-        logs: &LogIndex<'_>,
-        needed_logs: Vec<Backup>,
+        index: &LogIndex<'_>,
+        logs: &[Backup],
         request: &RestoreRequest,
     ) -> Result<Self, StepError> {
         let backup = open.backup();
@@ -93,11 +91,14 @@ impl RestoreChoice {
         let manifest = Manifest::read(open)?;
         let streams = choose_streams(&manifest, &request.components)?.into_iter();
         let streams = streams.map(|saved| {
-            let recovery = recovery(backup, &saved, logs, request.at)?;
-            Ok(ChosenStream { saved, recovery })
+            let (at, logs) = match recovery(backup, &saved, index, request.at)? {
+                Some((at, logs)) => (Some(at), logs),
+                None => (None, needed_logs(backup, &saved, logs)?),
+            };
+            Ok(ChosenStream { saved, at, logs })
         });
         let streams = streams.collect::<Result<Vec<_>, StepError>>()?;
-        Ok(Self { backup: backup.clone(), manifest, streams, needed_logs })
+        Ok(Self { backup: backup.clone(), manifest, streams })
     }
 }
 
@@ -169,11 +170,13 @@ fn choose_streams(manifest: &Manifest, components: &[String]) -> Result<Vec<Save
     Ok(manifest.streams.iter().filter(is_wanted).cloned().collect())
 }
 
-/// Returns those of these log backups that a backup needs. Fails if one of them is missing.
-pub(super) fn needed_logs(backup: &Backup, logs: &[Backup]) -> Result<Vec<Backup>, StepError> {
-    let needed = backup.needed_logs().map(|(stream, id)| {
+/// Returns those of these log backups that a backup needs for the cut of a stream, oldest first. Fails if one of them
+/// is missing.
+pub(super) fn needed_logs(backup: &Backup, saved: &SavedStream, logs: &[Backup]) -> Result<Vec<Backup>, StepError> {
+    let name = saved.name();
+    let needed = backup.needed_logs_of(&name).map(|id| {
         let missing = || {
-            let what = format!("the backup of {:.0} needs a log backup of {stream} that is missing, {id}", backup.time);
+            let what = format!("the backup of {:.0} needs a log backup of {name} that is missing, {id}", backup.time);
             StepError::new(codes::RESTORE_INCOMPLETE, what)
         };
         logs.iter().find(|log| log.id == id).cloned().ok_or_else(missing)
@@ -240,8 +243,11 @@ mod tests {
         let logs = [log(5, "a", "b"), log(6, "b", "c")];
         let facts = landfall_backup::needed_log_facts(logs.iter().map(|log| ("db/rows", log.id)));
         let backup = Backup { facts, ..full(4, 7) };
-        assert_eq!(needed_logs(&backup, &logs).unwrap(), logs);
-        assert_eq!(needed_logs(&backup, &logs[..1]).unwrap_err().code(), codes::RESTORE_INCOMPLETE);
+        let saved = sample_stream(true);
+        assert_eq!(needed_logs(&backup, &saved, &logs).unwrap(), logs);
+        assert_eq!(needed_logs(&backup, &saved, &logs[..1]).unwrap_err().code(), codes::RESTORE_INCOMPLETE);
+        let other = SavedStream { component: "web".to_owned(), ..saved };
+        assert_eq!(needed_logs(&backup, &other, &[]).unwrap(), [], "it is restored without that log");
     }
 
     #[test]

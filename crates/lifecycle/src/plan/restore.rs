@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, BackupId};
+use landfall_backup::Backup;
 use landfall_cluster::ObjectName;
 use landfall_documents::operation::Operation;
 use landfall_engine::step::StepError;
@@ -66,26 +66,26 @@ impl RestoredStream {
     /// Adds log backups, which are applied up to a point in time.
     #[must_use]
     pub fn with_recovery(mut self, to: Timestamp, logs: &[Backup]) -> Self {
-        // Logs that are placed beside the data take space as well.
-        self.size_bytes += logs.iter().flat_map(|log| &log.streams).map(|stream| stream.size_bytes).sum::<u64>();
-        self.stream.recovery = Some(Recovery { to, logs: logs.iter().map(|log| log.id).collect() });
+        self.recover(to, logs);
         self
     }
 
-    /// Restores the data as of the cut of its backup, if it has one. The log backups that the backup needs are among
-    /// these, oldest first.
+    /// Restores the data as of the cut of its backup, if it has one, with the log backups that the backup needs for it.
     #[must_use]
-    pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream, logs: &[Backup]) -> Self {
+    pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream, needed_logs: &[Backup]) -> Self {
         let Some(to) = cut_of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
         self.stream.time = to.to_string();
         if saved.rule.log.is_some() {
-            let needed: Vec<BackupId> = backup.needed_logs_of(&saved.name()).collect();
-            let needed = logs.iter().filter(|log| needed.contains(&log.id));
-            self = self.with_recovery(to, &needed.cloned().collect::<Vec<_>>());
             self.size_bytes += log_bytes(backup, saved).unwrap_or(0);
-            self.stream.recovery.iter_mut().for_each(|recovery| recovery.logs.push(backup.id));
+            self.recover(to, needed_logs).logs.push(backup.id);
         }
         self
+    }
+
+    fn recover(&mut self, to: Timestamp, logs: &[Backup]) -> &mut Recovery {
+        // Logs that are placed beside the data take space as well.
+        self.size_bytes += logs.iter().flat_map(|log| &log.streams).map(|stream| stream.size_bytes).sum::<u64>();
+        self.stream.recovery.insert(Recovery { to, logs: logs.iter().map(|log| log.id).collect() })
     }
 
     /// Returns the stream of a backup that is loaded into this volume.
