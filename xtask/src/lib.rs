@@ -28,6 +28,7 @@ pub mod later_releases;
 #[path = "../../crates/builder/src/fetch/tests/loopback.rs"]
 mod loopback;
 pub mod npm;
+pub mod once;
 pub mod outcome;
 #[path = "../../crates/builder/src/fetch/tests/package_server.rs"]
 pub mod package_server;

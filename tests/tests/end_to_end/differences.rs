@@ -2,12 +2,12 @@
 //! default of a setting, and an edited `ConfigMap`. The model and the database's minor version differ as well. The
 //! removed component's data stays, and so do an administrator's edits.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use landfall_xtask::edits;
 use landfall_xtask::later_releases::{self, DEFAULT_MEMORY};
+use landfall_xtask::once::Once;
 use landfall_xtask::proofs::{admin_output, in_pod, sql};
 use landfall_xtask::site::{Machine, wait_until};
 use serde_json::Value;
@@ -72,23 +72,14 @@ fn expect_image_volume(machine: &Machine) -> Result<()> {
 
 /// Returns the digests of the model's weights in 1.0.0 and in 1.1.0.
 fn model_weights() -> Result<[String; 2]> {
-    static WEIGHTS: CachedPair = OnceLock::new();
-    look_up_pair(&WEIGHTS, later_releases::model_weights)
+    static WEIGHTS: Once<[String; 2]> = Once::new();
+    WEIGHTS.get(later_releases::model_weights).cloned()
 }
 
 /// Returns the minor versions of the database in 1.0.0 and in 1.1.0.
 pub(crate) fn server_versions() -> Result<[String; 2]> {
-    static VERSIONS: CachedPair = OnceLock::new();
-    look_up_pair(&VERSIONS, later_releases::server_versions)
-}
-
-/// A cached pair of values for 1.0.0 and 1.1.0.
-type CachedPair = OnceLock<Result<[String; 2], String>>;
-
-/// Looks up a pair on the first call.
-fn look_up_pair(place: &'static CachedPair, look: fn() -> Result<[String; 2]>) -> Result<[String; 2]> {
-    let found = place.get_or_init(|| look().map_err(|error| format!("{error:#}")));
-    found.clone().map_err(|error| anyhow!("{error}"))
+    static VERSIONS: Once<[String; 2]> = Once::new();
+    VERSIONS.get(later_releases::server_versions).cloned()
 }
 
 /// Fails unless the running database has this version's minor version.

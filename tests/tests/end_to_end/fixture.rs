@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
+use landfall_xtask::once::Once;
 use landfall_xtask::outcome::Outcome;
 use landfall_xtask::proofs::ExpectedRelease;
 use landfall_xtask::site::{Machine, MachineSpec, Site};
@@ -148,8 +148,8 @@ fn first_root() -> PathBuf {
 
 /// Returns the bundle, which is built on the first call.
 pub(crate) fn fixture() -> Result<&'static Fixture> {
-    static FIXTURE: OnceLock<Result<Fixture, String>> = OnceLock::new();
-    FIXTURE.get_or_init(|| build().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("{error}"))
+    static FIXTURE: Once<Fixture> = Once::new();
+    FIXTURE.get(build)
 }
 
 fn build() -> Result<Fixture> {

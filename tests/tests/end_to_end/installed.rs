@@ -1,10 +1,10 @@
 //! Machines that start from the disk of a site on which 1.0.0 is installed. The install is done once for all tests of a
 //! run.
 
-use std::sync::OnceLock;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+use landfall_xtask::once::Once;
 use landfall_xtask::printer;
 use landfall_xtask::site::{Machine, MachineSpec, SavedDisk, Site};
 
@@ -35,8 +35,8 @@ fn start(machine: &Machine) -> Result<()> {
 
 /// Returns the disk; the install runs on the first call.
 fn disk() -> Result<&'static SavedDisk> {
-    static DISK: OnceLock<Result<SavedDisk, String>> = OnceLock::new();
-    DISK.get_or_init(|| install().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("{error}"))
+    static DISK: Once<SavedDisk> = Once::new();
+    DISK.get(install)
 }
 
 fn install() -> Result<SavedDisk> {

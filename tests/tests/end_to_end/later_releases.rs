@@ -1,10 +1,9 @@
 //! Later releases of the starter, next to it on the stick.
 
-use std::sync::OnceLock;
-
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
+use landfall_xtask::once::Once;
 use landfall_xtask::registry::Registry;
 use landfall_xtask::vendor::Vendor;
 use landfall_xtask::{images, later_releases, printer, workspace};
@@ -36,8 +35,8 @@ pub(crate) const LATER: &str = "/media/stick/later";
 
 /// Builds that release next to the starter on the stick, on the first call.
 pub(crate) fn ensure_node_release() -> Result<()> {
-    static BUILT: Built<()> = Built::new();
-    BUILT.ensure(build_node_release)
+    static BUILT: Once<()> = Once::new();
+    BUILT.get(build_node_release).copied()
 }
 
 fn build_node_release() -> Result<()> {
@@ -53,8 +52,8 @@ fn build_node_release() -> Result<()> {
 
 /// Builds that release next to the other later ones on the stick, as their successor, on the first call.
 pub(crate) fn ensure_half_release() -> Result<()> {
-    static BUILT: Built<()> = Built::new();
-    BUILT.ensure(build_half_release)
+    static BUILT: Once<()> = Once::new();
+    BUILT.get(build_half_release).copied()
 }
 
 fn build_half_release() -> Result<()> {
@@ -75,8 +74,8 @@ pub(crate) fn ensure_later_releases() -> Result<()> {
 
 /// Builds these releases, and returns the fingerprint of their newest root document, which the starter lacks.
 pub(crate) fn later_root() -> Result<String> {
-    static BUILT: Built<String> = Built::new();
-    BUILT.ensure(build_later_releases)
+    static BUILT: Once<String> = Once::new();
+    BUILT.get(build_later_releases).cloned()
 }
 
 fn build_later_releases() -> Result<String> {
@@ -93,8 +92,8 @@ fn build_later_releases() -> Result<String> {
 
 /// Builds 1.1.0 with a later program next to the starter on the stick, and that program next to it, on the first call.
 pub(crate) fn ensure_release_with_later_program() -> Result<()> {
-    static BUILT: Built<()> = Built::new();
-    BUILT.ensure(build_release_with_later_program)
+    static BUILT: Once<()> = Once::new();
+    BUILT.get(build_release_with_later_program).copied()
 }
 
 fn build_release_with_later_program() -> Result<()> {
@@ -108,21 +107,6 @@ fn build_release_with_later_program() -> Result<()> {
     vendor.build(&release, &stick, &["--part-size", "256MiB", "--key", &second])?;
     copy_program(&program, &stick.join("landfall"));
     Ok(())
-}
-
-/// Result of a build that tests share: two tests at once would write the same files.
-struct Built<T>(OnceLock<Result<T, String>>);
-
-impl<T: Clone> Built<T> {
-    const fn new() -> Self {
-        Self(OnceLock::new())
-    }
-
-    /// Builds on the first call, and returns the same result afterwards. A second test waits for the first.
-    fn ensure(&self, build: fn() -> Result<T>) -> Result<T> {
-        let result = self.0.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-        result.clone().map_err(|error| anyhow!("{error}"))
-    }
 }
 
 /// Returns the starter's vendor in another environment, and the file of the second key.

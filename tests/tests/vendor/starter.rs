@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 use landfall_xtask::images::{self, Parts, SOURCE_DATE_EPOCH};
+use landfall_xtask::once::Once;
 use landfall_xtask::registry::Registry;
 use landfall_xtask::vendor::Vendor;
 use landfall_xtask::{builds, cache, workspace};
@@ -29,9 +29,8 @@ pub struct Starter {
 
 /// Returns the starter bundle. If it cannot be built, every test that needs it fails with the reason.
 pub fn starter() -> Result<&'static Starter> {
-    static STARTER: OnceLock<Result<Starter, String>> = OnceLock::new();
-    let built = STARTER.get_or_init(|| Starter::build().map_err(|error| format!("{error:#}")));
-    built.as_ref().map_err(|error| anyhow!("no starter bundle: {error}"))
+    static STARTER: Once<Starter> = Once::new();
+    STARTER.get(Starter::build).map_err(|error| anyhow!("no starter bundle: {error}"))
 }
 
 impl Starter {

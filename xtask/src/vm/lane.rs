@@ -1,7 +1,6 @@
 //! The shared parts of all scenarios: the hardware, the bundle, and the disks from which they branch.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
-use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use super::machine::{Hardware, Machine};
 use super::snapshot::Moment;
 use super::stick::Stick;
 use crate::cache::{Cache, Key};
+use crate::once::Once;
 use crate::site::tool;
 use crate::{printer, setup, workspace};
 
@@ -57,9 +57,9 @@ pub struct Lane {
     fingerprint: String,
     source: String,
     /// Disk of an install, which takes long; all scenarios that need it share the result.
-    installed: OnceCell<Result<PathBuf, String>>,
+    installed: Once<PathBuf>,
     /// Machine booted from that disk, which scenarios share as well.
-    living: OnceCell<Result<PathBuf, String>>,
+    living: Once<PathBuf>,
     _turn: File,
 }
 
@@ -77,7 +77,7 @@ impl Lane {
         let stick = Stick::of(&cache, &bundle)?;
         let hardware = Hardware { accelerator, image, stick };
         let Bundle { fingerprint, source, .. } = bundle;
-        let (installed, living) = (OnceCell::new(), OnceCell::new());
+        let (installed, living) = (Once::new(), Once::new());
         let lane = Self { cache, hardware, fingerprint, source, installed, living, _turn: turn };
         for used in [lane.hardware.image.disk(), lane.hardware.stick.image.clone()] {
             Self::keep_only(used.parent().context("an image is in a cache entry")?)?;
@@ -171,8 +171,10 @@ impl Lane {
     }
 
     fn ensure_installed(&self) -> Result<PathBuf> {
-        let made = self.installed.get_or_init(|| self.install().map_err(|error| format!("{error:#}")));
-        made.clone().map_err(|error| anyhow!("there is no installed machine: {error}"))
+        self.installed
+            .get(|| self.install())
+            .cloned()
+            .map_err(|error| anyhow!("there is no installed machine: {error}"))
     }
 
     fn install(&self) -> Result<PathBuf> {
@@ -198,8 +200,7 @@ impl Lane {
     }
 
     fn ensure_living(&self) -> Result<PathBuf> {
-        let made = self.living.get_or_init(|| self.live().map_err(|error| format!("{error:#}")));
-        made.clone().map_err(|error| anyhow!("there is no running machine: {error}"))
+        self.living.get(|| self.live()).cloned().map_err(|error| anyhow!("there is no running machine: {error}"))
     }
 
     fn live(&self) -> Result<PathBuf> {
