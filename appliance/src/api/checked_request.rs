@@ -127,7 +127,7 @@ impl CheckedRequest {
     }
 }
 
-/// Refuses a time of the daily backup that is none.
+/// Refuses a malformed time of the daily backup.
 fn refuse_odd_time(change: &Change) -> Result<(), Refusal> {
     match change {
         Change::Configure { backup_time: Some(time), .. } if !is_backup_time(time) => {

@@ -166,6 +166,14 @@ impl FakeHost {
         }
         Ok(())
     }
+
+    /// Returns the only request that begins a change.
+    pub fn only_begun(&self) -> ApprovedRequest {
+        let mut begun = self.changes.lock().unwrap().clone();
+        begun.retain(|change| matches!(change, ChangeRequest::Begin(_)));
+        let [ChangeRequest::Begin(approved)] = &begun[..] else { panic!("{begun:?}") };
+        approved.clone()
+    }
 }
 
 impl Host for FakeHost {

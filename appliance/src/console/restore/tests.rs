@@ -88,9 +88,7 @@ async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
     let begun = approve(&root, " node-1 ").await;
     assert_eq!(begun.header("location"), format!("/restore?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
-    let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Begin(_))).collect();
-    let [ChangeRequest::Begin(approved)] = begun[..] else { panic!("{begun:?}") };
+    let approved = site.host.only_begun();
     assert_eq!(
         (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
         (PLAN, "node-1", "root")
@@ -282,7 +280,5 @@ async fn programs_plan_and_approve_with_the_scope_and_the_role() {
     assert_eq!(plan(&operator).await.status, StatusCode::ACCEPTED);
     assert_eq!(approve(&operator).await, StatusCode::FORBIDDEN);
     assert_eq!(approve(&site.program("root", &[Scope::Read, Scope::Backup]).await).await, StatusCode::FORBIDDEN);
-    let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|request| matches!(request, ChangeRequest::Begin(_))).collect();
-    assert_eq!(begun.len(), 1, "{begun:?}");
+    let _begun = site.host.only_begun();
 }

@@ -172,9 +172,7 @@ async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
     let begun = approve(&root, "node-1").await;
     assert_eq!(begun.header("location"), format!("/settings?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
-    let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Begin(_))).collect();
-    let [ChangeRequest::Begin(approved)] = begun[..] else { panic!("{begun:?}") };
+    let approved = site.host.only_begun();
     assert_eq!((approved.plan.as_str(), approved.asking.by.as_str()), (PLAN, "root"));
     let followed = root.get(&format!("/settings?request={request}")).await.body;
     assert!(!followed.contains("set:postgres.memory"), "what was asked for comes first");

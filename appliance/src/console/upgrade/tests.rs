@@ -115,9 +115,7 @@ async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     assert_eq!(begun.header("location"), format!("/upgrade?request={request}"));
     let again = approve(&root, "node-1").await;
     assert_eq!(again.header("location"), begun.header("location"), "sent twice, begun once");
-    let requests = site.host.changes.lock().unwrap().clone();
-    let begun: Vec<_> = requests.iter().filter(|change| matches!(change, ChangeRequest::Begin(_))).collect();
-    let [ChangeRequest::Begin(approved)] = begun[..] else { panic!("{begun:?}") };
+    let approved = site.host.only_begun();
     assert_eq!(
         (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
         (PLAN, "node-1", "root")
