@@ -38,7 +38,7 @@ impl Step<ComponentContext> for ArtifactFiles {
     fn act(&self, context: &mut ComponentContext, _before: &Value) -> Result<Value, StepError> {
         let folder = self.folder(context);
         let mode = if self.executable { 0o555 } else { 0o444 };
-        place_all(&context.content, &*context.progress, &self.files, (&folder, mode))?;
+        place_all(&context.content, &*context.progress, &self.files, &folder, mode)?;
         Ok(json!({ "folder": folder }))
     }
 

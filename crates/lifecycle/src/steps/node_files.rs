@@ -45,7 +45,8 @@ impl PlacedFile {
         &self,
         content: &ContentAccess,
         progress: &dyn Progress,
-        (folder, mode): (&Path, u32),
+        folder: &Path,
+        mode: u32,
     ) -> Result<(), StepError> {
         let blob = content.blob(&self.blob);
         let path = folder.join(&self.path);
@@ -105,10 +106,11 @@ pub(crate) fn place_all(
     content: &ContentAccess,
     progress: &dyn Progress,
     files: &[PlacedFile],
-    (folder, mode): (&Path, u32),
+    folder: &Path,
+    mode: u32,
 ) -> Result<(), StepError> {
     durable::create_folder(folder)?;
-    files.iter().try_for_each(|file| file.place(content, progress, (folder, mode)))
+    files.iter().try_for_each(|file| file.place(content, progress, folder, mode))
 }
 
 impl NodeFiles {
@@ -123,7 +125,7 @@ impl Step<NodeContext> for NodeFiles {
     }
 
     fn act(&self, context: &mut NodeContext, _before: &Value) -> Result<Value, StepError> {
-        place_all(&context.content, &*context.progress, &self.files, (&self.folder(context), 0o755))?;
+        place_all(&context.content, &*context.progress, &self.files, &self.folder(context), 0o755)?;
         Ok(Value::Null)
     }
 

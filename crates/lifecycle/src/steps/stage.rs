@@ -105,7 +105,7 @@ pub(super) fn copy(site: &Site, undo: &str) -> Result<Value, StepError> {
         in_staging(staging.because(error), undo)
     };
     let copied = stage(&media, &store(site), &*site.progress).map_err(failed)?;
-    installer(site)?.place(&site.content, &*site.progress, (&release_folder(site)?, 0o755))?;
+    installer(site)?.place(&site.content, &*site.progress, &release_folder(site)?, 0o755)?;
     site.progress.event(Event::SafeToRemove);
     Ok(json!({
         "blobs": copied.blobs,
