@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use super::loopback::{Head, serve};
+use crate::loopback::{Head, serve};
 
 /// Fault in the response to one request for a large file.
 #[derive(Debug, Clone)]

@@ -165,6 +165,10 @@ pub fn digest(bytes: &[u8]) -> Sha256 {
 
 impl Registry {
     /// Starts on a free port of the loopback interface.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no port is free.
     pub async fn start(plan: impl FnOnce(&mut Faults)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");

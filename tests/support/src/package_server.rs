@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::loopback::{Head, serve};
+use crate::loopback::{Head, serve};
 
 /// Resource at a path.
 #[derive(Debug, Clone)]
