@@ -60,7 +60,7 @@ pub fn execute(arguments: Arguments) -> Result<()> {
 
 /// Returns the place of the data by the settings. The error names every fault.
 fn storage(arguments: &DataArguments) -> Result<Storage> {
-    Storage::of(&arguments.database, arguments.namespace.as_deref()).map_err(|faults| {
+    Storage::read(&arguments.database, arguments.namespace.as_deref()).map_err(|faults| {
         Error::new(codes::APPLIANCE_SETTINGS, format!("settings cannot be used: {}", faults.join("; ")))
     })
 }

@@ -19,11 +19,11 @@ pub struct Turn(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphor
 impl Turns {
     /// Waits for the turn of a page of this session.
     pub async fn wait(&self, session: &str) -> Turn {
-        let semaphore = self.of(session);
+        let semaphore = self.semaphore(session);
         Turn(semaphore.acquire_owned().await.ok())
     }
 
-    fn of(&self, session: &str) -> Arc<Semaphore> {
+    fn semaphore(&self, session: &str) -> Arc<Semaphore> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|_, turn| turn.strong_count() > 0);
         if let Some(known) = turns.get(session).and_then(Weak::upgrade) {
@@ -54,7 +54,7 @@ mod tests {
         drop(held);
         assert!(timeout(soon, turns.wait("one")).await.is_ok());
         drop(other);
-        turns.of("three");
+        turns.semaphore("three");
         assert_eq!(turns.0.lock().unwrap().len(), 1, "who waits for nothing is forgotten");
     }
 }

@@ -59,6 +59,16 @@ impl BundleName {
         }
     }
 
+    /// Returns the name of the handbook beside the bundle: a page for browsers, which no signature covers.
+    pub fn handbook(&self) -> String {
+        format!("{}.handbook.html", self.0)
+    }
+
+    /// Returns the name of the transfer sheet beside the bundle.
+    pub fn transfer_sheet(&self) -> String {
+        format!("{}.html", self.0)
+    }
+
     /// Returns the names of this many parts of a delta; a single part is the whole delta.
     pub fn delta_parts(&self, count: usize) -> Vec<String> {
         match count {
@@ -120,6 +130,8 @@ mod tests {
         assert_eq!(name.parts(1), ["starter-1.0.0-rc.1-abababababab.landfall"]);
         assert_eq!(name.parts(2)[1], "starter-1.0.0-rc.1-abababababab.landfall.002");
         assert_eq!(name.provenance(), "starter-1.0.0-rc.1-abababababab.provenance.json");
+        assert_eq!(name.handbook(), "starter-1.0.0-rc.1-abababababab.handbook.html");
+        assert_eq!(name.transfer_sheet(), "starter-1.0.0-rc.1-abababababab.html");
         assert_eq!(name.delta_parts(1), ["starter-1.0.0-rc.1-abababababab.delta"]);
         assert_eq!(name.delta_parts(2)[1], "starter-1.0.0-rc.1-abababababab.delta.002");
         let numbered = [FileKind::Part(1), FileKind::Part(999), FileKind::DeltaPart(1), FileKind::DeltaPart(999)];

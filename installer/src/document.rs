@@ -1,13 +1,14 @@
 //! Documents: output of commands with `--json`, under one convention (docs/JSON.md). Each has its name in `kind` and
 //! its version in `schema`; names of fields are camelCase; docs/schemas has a JSON Schema for each.
 
+use landfall_documents::failure::ErrorDocument;
 use landfall_facts::printed;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::failure::{self, ErrorDocument};
+use crate::failure;
 
 /// A JSON document that a command prints.
 pub(crate) trait Document: Serialize + JsonSchema {
@@ -18,7 +19,7 @@ pub(crate) trait Document: Serialize + JsonSchema {
     const SCHEMA: u32 = 1;
 }
 
-impl Document for ErrorDocument<'_> {
+impl Document for ErrorDocument {
     const KIND: &'static str = failure::KIND;
     const SCHEMA: u32 = failure::SCHEMA;
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Error, IsTerminal as _};
 
-use landfall_lifecycle::site_secrets::{AskSecret, BroughtSecrets, SecretQuestion};
+use landfall_site::site_secrets::{AskSecret, BroughtSecrets, SecretQuestion};
 use zeroize::Zeroizing;
 
 use crate::cli::SecretArguments;

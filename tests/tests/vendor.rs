@@ -12,9 +12,6 @@ mod vendor {
     mod credentials;
     mod examples;
     mod fat32;
-    #[path = "../../../crates/builder/src/fetch/tests/registry.rs"]
-    #[expect(dead_code, reason = "tests of the builder use the rest of it")]
-    mod faulty_registry;
     mod fetching;
     mod files;
     mod formats;

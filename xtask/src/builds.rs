@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use landfall_launcher::{TEST_FEATURES, packages};
 
-use crate::runnable::copy_program;
 use crate::workspace::{GLIBC_TARGET, TARGET, cargo, run, target_folder};
 use crate::{dependencies, setup};
+use landfall_test_support::runnable::copy_program;
 
 /// Environment variable with the path of an existing `landfall`, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";

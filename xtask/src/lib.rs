@@ -20,18 +20,12 @@ pub mod edits;
 pub mod file_server;
 pub mod gpu;
 pub mod help;
-#[path = "../../crates/builder/src/fetch/tests/hub_server.rs"]
-pub mod hub_server;
 pub mod images;
 pub mod imports;
 pub mod later_releases;
-#[path = "../../crates/builder/src/fetch/tests/loopback.rs"]
-mod loopback;
 pub mod npm;
 pub mod once;
 pub mod outcome;
-#[path = "../../crates/builder/src/fetch/tests/package_server.rs"]
-pub mod package_server;
 pub mod printer;
 pub mod proofs;
 pub mod published;
@@ -39,13 +33,12 @@ pub mod python_tools;
 pub mod registry;
 pub mod results;
 pub mod rights;
-#[path = "../../crates/media/src/runnable.rs"]
-pub mod runnable;
 pub mod seed;
 pub mod setup;
 pub mod silence;
 pub mod site;
 pub mod source;
+pub mod start_order;
 pub mod starter;
 pub mod token_server;
 pub mod tools;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use crate::runnable::copy_program;
 use crate::site::{Machine, Stream};
 use crate::vendor::Vendor;
 use crate::{printer, workspace};
+use landfall_test_support::runnable::copy_program;
 
 /// Returns the folder of the starter release.
 pub fn release() -> PathBuf {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::hub_server::sha256;
-use crate::package_server::{PackageServer, Resource};
+use landfall_test_support::hub_server::sha256;
+use landfall_test_support::package_server::{PackageServer, Resource};
 
 /// Serves a wheel as the only one of its project; returns its SHA-256 in hexadecimal.
 pub fn put_wheel(server: &PackageServer, file_name: &str, wheel: Vec<u8>) -> String {

@@ -97,7 +97,7 @@ mod tests {
     }
 
     async fn chain(site: &Site) -> Chain {
-        Chain::of(&mut site.context.database.read().acquire().await.unwrap()).await.unwrap()
+        Chain::read(&mut site.context.database.read().acquire().await.unwrap()).await.unwrap()
     }
 
     /// Verifies the log with the host's key.

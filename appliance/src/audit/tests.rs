@@ -130,7 +130,7 @@ async fn what_the_database_exports_is_whole() {
     assert!(report.verified > 1, "one request takes fewer entries");
     assert_eq!(console.signing.last(), Some(covered));
     let mut connection = console.database.read().acquire().await.unwrap();
-    let chain = Chain::of(&mut connection).await.unwrap();
+    let chain = Chain::read(&mut connection).await.unwrap();
     assert!(matches!(chain, Chain::Whole(last) if last == report.head), "{chain:?}");
     let mut of_host = Vec::new();
     super::export(console.folder.path(), &console.storage, &mut of_host).await.unwrap();

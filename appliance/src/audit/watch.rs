@@ -68,7 +68,7 @@ impl Watch {
         }
         let chain = match seen {
             Some(seen) => Chain::behind(&mut moment, seen).await?,
-            None => Chain::of(&mut moment).await?,
+            None => Chain::read(&mut moment).await?,
         };
         let (seen, broken) = match chain {
             Chain::Whole(head) => (Some(head), None),

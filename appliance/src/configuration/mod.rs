@@ -70,7 +70,7 @@ impl Configuration {
         let mut faults = Faults::default();
         let data = faults.take("data", require_value(arguments.data).and_then(writable_folder));
         let named = arguments.database.as_deref();
-        let storage = named.map_or(Ok(Storage::File), |folder| Storage::of(folder, arguments.namespace.as_deref()));
+        let storage = named.map_or(Ok(Storage::File), |folder| Storage::read(folder, arguments.namespace.as_deref()));
         let storage = faults.take_all("database", storage);
         let listen = faults.take("listen", address(&arguments.listen));
         let answers =

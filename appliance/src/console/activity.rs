@@ -49,7 +49,7 @@ struct ActivityFragment {
 }
 
 impl Row {
-    fn of(past: &PastOperation) -> Self {
+    fn from_operation(past: &PastOperation) -> Self {
         Self {
             number: past.number,
             title: title(past),
@@ -125,8 +125,10 @@ fn reasons(past: &PastOperation) -> Vec<String> {
 async fn view(context: &Context) -> View {
     // An older host without a history reports none.
     let history = context.site.read::<OperationHistory>(Topic::History).await.map(Option::unwrap_or_default);
-    let facts = history
-        .map(|history| Facts { rows: history.operations.iter().map(Row::of).collect(), earlier: history.earlier });
+    let facts = history.map(|history| Facts {
+        rows: history.operations.iter().map(Row::from_operation).collect(),
+        earlier: history.earlier,
+    });
     View { facts: facts.map_err(Trouble::from) }
 }
 

@@ -31,7 +31,7 @@ pub struct WaitingApproval {
 }
 
 impl WaitingApproval {
-    async fn of(context: &Context, caller: &Caller, approval: Approval) -> Result<Self, Refusal> {
+    async fn load(context: &Context, caller: &Caller, approval: Approval) -> Result<Self, Refusal> {
         let barrier = barrier(context, caller, Some(&approval)).await?;
         let is_own = caller.user() == Some(&approval.by);
         Ok(Self {
@@ -51,7 +51,7 @@ impl WaitingApproval {
     pub async fn all(context: &Context, caller: &Caller) -> Result<Vec<Self>, Refusal> {
         let mut rows = Vec::new();
         for approval in open(context).await? {
-            rows.push(Self::of(context, caller, approval).await?);
+            rows.push(Self::load(context, caller, approval).await?);
         }
         Ok(rows)
     }
@@ -91,12 +91,12 @@ pub struct TwoPeople {
 
 impl TwoPeople {
     /// Returns the state of a plan's approvals; `None` if one approval is sufficient.
-    pub async fn of(context: &Context, caller: &Caller, plan: &str) -> Result<Option<Self>, Refusal> {
+    pub async fn load(context: &Context, caller: &Caller, plan: &str) -> Result<Option<Self>, Refusal> {
         if setting(context).await?.is_none() {
             return Ok(None);
         }
         let first = match approval::open_change(context, plan).await? {
-            Some(approval) => Some(WaitingApproval::of(context, caller, approval).await?),
+            Some(approval) => Some(WaitingApproval::load(context, caller, approval).await?),
             None => None,
         };
         let barrier = match &first {

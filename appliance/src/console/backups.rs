@@ -45,7 +45,7 @@ struct CutAt {
 }
 
 impl CutAt {
-    fn of(cut: &BackupCut) -> Option<Self> {
+    fn from_cut(cut: &BackupCut) -> Option<Self> {
         let streams: Vec<&str> = cut.streams.iter().map(|stream| stream.name.as_str()).collect();
         Some(Self {
             time: Moment::read(Some(&cut.time))?,
@@ -179,7 +179,7 @@ pub fn proof_mark(is_proven: bool) -> Mark {
 fn row(backup: BackupSummary) -> Row {
     let (time, proven) = (Moment::read(Some(&backup.time)), Moment::read(backup.proven.as_deref()));
     let mark = proof_mark(proven.is_some());
-    let cut = backup.cut.as_ref().and_then(CutAt::of);
+    let cut = backup.cut.as_ref().and_then(CutAt::from_cut);
     Row { mark, time, proven, reason: reason(&backup.reason), cut, backup }
 }
 

@@ -32,7 +32,7 @@ pub const SETTINGS: &str = "/settings";
 
 /// Returns the page of a kind of change, by its verb.
 pub fn home(verb: &str) -> &'static str {
-    match Kind::of(verb) {
+    match Kind::from_verb(verb) {
         Kind::Release => UPGRADE,
         Kind::Data => RESTORE,
         Kind::Settings => SETTINGS,
@@ -48,7 +48,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(verb: &str) -> Self {
+    fn from_verb(verb: &str) -> Self {
         match verb {
             "restore" => Self::Data,
             "configure" => Self::Settings,
@@ -109,7 +109,7 @@ pub struct View<T> {
 
 impl<T> View<T> {
     /// Builds the view for this caller; the page shows this request if it has an ID.
-    pub async fn of(
+    pub async fn load(
         context: &Context,
         caller: &Caller,
         home: &'static str,
@@ -166,7 +166,7 @@ impl<T> View<T> {
 impl LatestChange {
     /// Describes the state after an undo.
     pub fn before(&self) -> &'static str {
-        match Kind::of(&self.page.operation) {
+        match Kind::from_verb(&self.page.operation) {
             Kind::Release => "the previous release is in place again, with its data",
             Kind::Data => "the data from before is in place again",
             Kind::Settings => "the settings from before are in place again",
@@ -179,7 +179,7 @@ fn latest(page: OperationPage) -> Option<LatestChange> {
     if page.operation == "install" {
         return None;
     }
-    let kind = Kind::of(&page.operation);
+    let kind = Kind::from_verb(&page.operation);
     let (mark, sentence, next) = match (page.state, page.running) {
         (OperationState::Forward, true) => (How::Busy.mark("Running"), "is being carried out.", None),
         (OperationState::Forward, false) => (

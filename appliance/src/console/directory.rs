@@ -145,7 +145,7 @@ async fn prove(
         }
     };
     let settings = provider.settings();
-    let role = settings.roles.of(&vouched.groups, |own, group| own == group);
+    let role = settings.roles.highest(&vouched.groups, |own, group| own == group);
     let subject = format!("{} {}", settings.issuer, vouched.subject);
     let directory = settings.issuer.clone();
     let person = Person { source: Source::Oidc, subject, name: vouched.name, role, directory };

@@ -14,7 +14,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn of(used: Option<u64>, requested: Option<u64>, limit: Option<u64>, text: fn(u64) -> String) -> Self {
+    fn from_amounts(used: Option<u64>, requested: Option<u64>, limit: Option<u64>, text: fn(u64) -> String) -> Self {
         Self {
             used: used.map_or_else(|| NOT_MEASURED.to_owned(), text),
             requested: requested.map_or_else(|| "nothing".to_owned(), text),
@@ -24,12 +24,12 @@ impl Figures {
 
     fn of_cpu(amounts: &Amounts) -> Self {
         let Amounts { cpu_used_millicores, cpu_requested_millicores, cpu_limit_millicores, .. } = *amounts;
-        Self::of(cpu_used_millicores, cpu_requested_millicores, cpu_limit_millicores, cores)
+        Self::from_amounts(cpu_used_millicores, cpu_requested_millicores, cpu_limit_millicores, cores)
     }
 
     fn of_memory(amounts: &Amounts) -> Self {
         let Amounts { memory_used_bytes, memory_requested_bytes, memory_limit_bytes, .. } = *amounts;
-        Self::of(memory_used_bytes, memory_requested_bytes, memory_limit_bytes, bytes)
+        Self::from_amounts(memory_used_bytes, memory_requested_bytes, memory_limit_bytes, bytes)
     }
 }
 
@@ -45,7 +45,7 @@ pub struct Container {
 }
 
 impl Container {
-    fn of(pod: &PodResources, container: &ContainerResources) -> Self {
+    fn from_resources(pod: &PodResources, container: &ContainerResources) -> Self {
         Self {
             name: format!("{}/{}", pod.pod, container.container),
             image: container.image.clone(),
@@ -103,8 +103,10 @@ pub struct Sheet {
 
 impl From<ComponentResources> for Sheet {
     fn from(found: ComponentResources) -> Self {
-        let containers =
-            found.pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| Container::of(pod, container)));
+        let containers = found
+            .pods
+            .iter()
+            .flat_map(|pod| pod.containers.iter().map(move |container| Container::from_resources(pod, container)));
         Self {
             at: Moment::read(Some(&found.at)),
             containers: containers.collect(),

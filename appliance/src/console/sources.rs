@@ -19,7 +19,7 @@ pub struct Sources {
 
 impl Sources {
     /// Returns the current sources.
-    pub fn of(context: &Context) -> Self {
+    pub fn current(context: &Context) -> Self {
         let state = context.directory.now();
         let directories = match &*state {
             State::On(sources) => sources.oidc.iter().map(provider).chain(sources.ldap.iter().map(server)).collect(),

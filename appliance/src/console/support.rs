@@ -60,7 +60,7 @@ struct View {
 }
 
 impl View {
-    async fn of(context: &Context, caller: &Caller, id: &str) -> Self {
+    async fn load(context: &Context, caller: &Caller, id: &str) -> Self {
         let (page, request) = tokio::join!(context.site.support(), find_request(context, id));
         let kept = page.map(|page| {
             page.bundle.map(|bundle| KeptBundle {
@@ -120,7 +120,7 @@ pub async fn show(
 ) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Support, "Support");
     let reaches = HOURS.map(|(hours, words)| Reach { hours, words, is_usual: hours == USUAL });
-    draw(&SupportBundlePage { frame, view: View::of(&context, &caller, &about.request).await, reaches })
+    draw(&SupportBundlePage { frame, view: View::load(&context, &caller, &about.request).await, reaches })
 }
 
 pub async fn live(
@@ -128,7 +128,7 @@ pub async fn live(
     caller: Caller,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    draw(&SupportFragment { view: View::of(&context, &caller, &about.request).await })
+    draw(&SupportFragment { view: View::load(&context, &caller, &about.request).await })
 }
 
 pub async fn collect(

@@ -99,7 +99,7 @@ async fn list_page(context: &Context, caller: &Caller, frame: Frame, name: Strin
         disabled: disabled_reason(&user),
         user,
     });
-    Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name, sources: Sources::of(context) })
+    Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name, sources: Sources::current(context) })
 }
 
 pub async fn list(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {

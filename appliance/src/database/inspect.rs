@@ -48,7 +48,7 @@ pub async fn inspect_connection(connection: &mut Connection) -> Result<Chain> {
     if let Some(file) = connection.sqlite() {
         inspect_file(file).await?;
     }
-    Chain::of(connection).await.map_err(|error| snapshot_error("the audit log cannot be read").because(error))
+    Chain::read(connection).await.map_err(|error| snapshot_error("the audit log cannot be read").because(error))
 }
 
 async fn inspect_file(connection: &mut SqliteConnection) -> Result<()> {

@@ -58,15 +58,15 @@ pub fn newest() -> i64 {
 
 /// Returns the changes for SQLite.
 pub fn migrator() -> Migrator {
-    of(|change| change.sqlite)
+    migrator_with(|change| change.sqlite)
 }
 
 /// Returns the changes for PostgreSQL.
 pub fn server_migrator() -> Migrator {
-    of(|change| change.postgresql)
+    migrator_with(|change| change.postgresql)
 }
 
-fn of(texts: impl Fn(&Change) -> [&'static str; 2]) -> Migrator {
+fn migrator_with(texts: impl Fn(&Change) -> [&'static str; 2]) -> Migrator {
     let step = |change: &Change, kind, sql: &'static str| {
         Migration::new(change.number, change.name.into(), kind, sql.into_sql_str(), false)
     };

@@ -24,7 +24,7 @@ impl Storage {
     ///
     /// A drill has a copy of the site's Secrets. The data that it loads stays in its own volume: it must not reach the
     /// active data.
-    pub fn of(folder: &Path, namespace: Option<&str>) -> Result<Self, Vec<String>> {
+    pub fn read(folder: &Path, namespace: Option<&str>) -> Result<Self, Vec<String>> {
         let state = read(folder);
         match (state, namespace) {
             (State::Off, _) => Ok(Self::File),
@@ -78,12 +78,12 @@ mod tests {
     fn a_drill_and_a_site_without_settings_keep_a_file() {
         let settings = "server: tcp://192.0.2.40\ndatabase: console\nuser: console\n";
         let folder = folder(&[(SETTINGS, settings), (PASSWORD, "seven green owls\n")]);
-        let of = |namespace| Storage::of(folder.path(), namespace);
+        let of = |namespace| Storage::read(folder.path(), namespace);
         assert!(matches!(of(Some("landfall-console")), Ok(Storage::Server(_))));
         assert!(matches!(of(Some("landfall-drill-console")), Ok(Storage::File)));
         assert_eq!(of(None).unwrap_err(), [unknown()]);
         for missing in [folder.path().join("missing"), tempfile::tempdir().unwrap().path().to_owned()] {
-            assert!(matches!(Storage::of(&missing, None), Ok(Storage::File)), "{}", missing.display());
+            assert!(matches!(Storage::read(&missing, None), Ok(Storage::File)), "{}", missing.display());
         }
     }
 
@@ -91,7 +91,7 @@ mod tests {
     fn what_is_saved_is_what_the_console_writes_to_whatever_the_settings_have_become() {
         let settings = "server: tcp://192.0.2.40\ndatabase: console\nuser: console\n";
         let secret = folder(&[(SETTINGS, settings), (PASSWORD, "seven green owls\n")]);
-        let named = || Storage::of(secret.path(), Some("landfall-console")).unwrap();
+        let named = || Storage::read(secret.path(), Some("landfall-console")).unwrap();
         let (empty, before) = (folder(&[]), folder(&[(FILE, "rows")]));
         let after = folder(&[(FILE, "rows of a while ago"), (MARK, "tcp://192.0.2.40\n")]);
         // The Secret exists, and the console has not restarted.

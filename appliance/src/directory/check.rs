@@ -14,7 +14,7 @@ use crate::settings_files::Files;
 /// Checks the settings in a folder, and makes the queries that a sign-in will need. Signs in no user and changes
 /// nothing. Returns lines for people.
 pub async fn check(folder: &Path) -> Result<Vec<String>> {
-    match read(&Files::of(folder, &NAMES)) {
+    match read(&Files::read(folder, &NAMES)) {
         State::Off => Ok(vec![format!("{} holds no settings: people are local", folder.display())]),
         State::Faulty(faults) => Err(Error::new(codes::DIRECTORY_SETTINGS, faults.join("; "))),
         State::On(sources) => {

@@ -27,7 +27,7 @@ impl Roles {
     }
 
     /// Returns the highest role of the groups. `is_same` compares a group of the settings with one of a person.
-    pub fn of(&self, groups: &[String], is_same: impl Fn(&str, &str) -> bool) -> Option<Role> {
+    pub fn highest(&self, groups: &[String], is_same: impl Fn(&str, &str) -> bool) -> Option<Role> {
         let has = |role: &Role| self.groups(*role).iter().any(|own| groups.iter().any(|group| is_same(own, group)));
         Role::ALL.into_iter().rev().find(has)
     }
@@ -47,7 +47,7 @@ mod tests {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let roles =
             Roles { viewer: list(&["all"]), operator: list(&["ops"]), administrator: list(&["cn=admins,dc=x"]) };
-        let role = |groups: &[&str]| roles.of(&list(groups), |own, group| own == group);
+        let role = |groups: &[&str]| roles.highest(&list(groups), |own, group| own == group);
         assert_eq!(role(&["all", "ops"]), Some(Role::Operator));
         assert_eq!(role(&["cn=admins,dc=x", "all"]), Some(Role::Administrator));
         for groups in

@@ -22,14 +22,14 @@ pub enum Chain {
 
 impl Chain {
     /// Follows the chain of a database from its first entry to its last. Fails if it cannot be read.
-    pub async fn of(connection: &mut Connection) -> Result<Self> {
+    pub async fn read(connection: &mut Connection) -> Result<Self> {
         Self::found(follow_all(connection).await)
     }
 
     /// Follows the chain after a known entry; all of it if the log does not have that entry.
     pub async fn behind(connection: &mut Connection, seen: Head) -> Result<Self> {
         if !contains(connection, seen).await? {
-            return Self::of(connection).await;
+            return Self::read(connection).await;
         }
         let mut follower = Follower::behind(seen);
         Self::found(follow_to_end(connection, &mut follower, |_| {}).await.map(|()| follower.head()))

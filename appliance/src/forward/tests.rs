@@ -409,9 +409,9 @@ fn all_faults_of_the_settings_are_named_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let state = |text: &str| {
         write(folder.path(), "syslog.yaml", text);
-        read(&Files::of(folder.path(), &NAMES))
+        read(&Files::read(folder.path(), &NAMES))
     };
-    assert!(matches!(read(&Files::of(folder.path(), &NAMES)), State::Off));
+    assert!(matches!(read(&Files::read(folder.path(), &NAMES)), State::Off));
     let faults = |text: &str| match state(text) {
         State::Faulty(faults) => faults.join("; "),
         other => panic!("{text}: {other:?}"),

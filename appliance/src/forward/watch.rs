@@ -72,7 +72,7 @@ pub(super) async fn watch_in(database: Database, standing: Arc<Forward>, folder:
 
 async fn files(folder: &Path) -> Option<Files> {
     let folder = folder.to_owned();
-    spawn_blocking(move || Files::of(&folder, &NAMES)).await.ok()
+    spawn_blocking(move || Files::read(&folder, &NAMES)).await.ok()
 }
 
 fn report(standing: &Forward, state: &State) {

@@ -9,7 +9,7 @@ use crate::testing::{Site, Visitor, until};
 fn state(text: &str) -> State {
     let folder = tempfile::tempdir().unwrap();
     landfall_media::durable::write_file(&folder.path().join("ingress.yaml"), text.as_bytes(), 0o644).unwrap();
-    settings::read(&Files::of(folder.path(), &settings::NAMES))
+    settings::read(&Files::read(folder.path(), &settings::NAMES))
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -28,7 +28,7 @@ fn forwarded_headers(lines: &[&'static str]) -> HeaderMap {
 #[test]
 fn all_faults_are_found_at_once_and_no_file_is_no_fault() {
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(settings::read(&Files::of(empty.path(), &settings::NAMES)), State::Off);
+    assert_eq!(settings::read(&Files::read(empty.path(), &settings::NAMES)), State::Off);
     let faulty = state("host: 'a b'\nproxies: [everyone, 10.0.0.0/4, 192.0.2.0/24]\n");
     let State::Faulty(found) = &faulty else { panic!("{faulty:?}") };
     assert_eq!(found.len(), 3, "{found:?}");

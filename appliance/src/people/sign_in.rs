@@ -138,7 +138,7 @@ async fn check_at_server(
     };
     context.throttle.succeeded(name, address);
     let settings = ldap.settings();
-    let role = settings.roles.of(&vouched.groups, Name::is_same);
+    let role = settings.roles.highest(&vouched.groups, Name::is_same);
     let VouchedUser { subject, name, .. } = vouched;
     let directory = settings.url.to_string();
     admit(context, author, &Person { source: Source::Ldap, subject, name, role, directory }).await

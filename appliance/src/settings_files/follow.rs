@@ -16,7 +16,7 @@ pub async fn follow(folder: &Path, names: &'static [&'static str], take: impl Fn
     let mut seen: Option<Files> = None;
     loop {
         let look = folder.to_owned();
-        let Ok(files) = spawn_blocking(move || Files::of(&look, names)).await else { return };
+        let Ok(files) = spawn_blocking(move || Files::read(&look, names)).await else { return };
         if seen.as_ref() != Some(&files) {
             take(&files);
         }

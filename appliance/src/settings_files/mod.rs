@@ -28,7 +28,7 @@ pub struct Files {
 
 impl Files {
     /// Reads files with these names. Blocks.
-    pub fn of(folder: &Path, names: &[&'static str]) -> Self {
+    pub fn read(folder: &Path, names: &[&'static str]) -> Self {
         let mut files = Self::default();
         for name in names {
             match read(&folder.join(name)) {

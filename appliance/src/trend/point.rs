@@ -67,7 +67,7 @@ impl Share {
 
 impl TrendReading {
     /// Summarizes a status as of a time.
-    pub fn of(status: &StatusReport, now: Timestamp) -> Self {
+    pub fn from_status(status: &StatusReport, now: Timestamp) -> Self {
         let ready = status.components.iter().filter(|component| component.ready == component.total).count();
         let ends = status.certificates.as_ref().and_then(|certificates| certificates.soonest_end.as_deref());
         let ends = ends.and_then(|text| text.parse::<Timestamp>().ok());

@@ -24,7 +24,7 @@ fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one(
     let before = Tally { requests: 10, failed: 1, microseconds: 9_000 };
     let tally = Tally { requests: 14, failed: 2, microseconds: 17_000 };
     let now = at("2026-11-20T08:00:00Z");
-    let found = Point::new(now, Some(TrendReading::of(&status, now)), before, tally);
+    let found = Point::new(now, Some(TrendReading::from_status(&status, now)), before, tally);
     assert_eq!((found.requests, found.failed, found.mean_microseconds), (4, 1, Some(2_000)));
     let site = found.site.unwrap();
     assert_eq!((site.ready, site.components_ready, site.components), (true, 7, 7));
@@ -38,7 +38,7 @@ fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one(
         serde_json::json!({ "operation": "upgrade", "pid": 7, "started": "2026-11-20T07:59:00Z" });
     document["components"][0]["ready"] = 2.into();
     document["certificates"]["soonestEnd"] = "2026-11-20T07:00:00Z".into();
-    let site = TrendReading::of(&serde_json::from_value(document).unwrap(), now);
+    let site = TrendReading::from_status(&serde_json::from_value(document).unwrap(), now);
     assert_eq!((site.operation.as_deref(), site.components_ready), (Some("upgrade"), 6));
     assert_eq!(site.certificate_days, Some(-1), "one that ended an hour ago");
     let quiet = Point::new(now, None, tally, tally);

@@ -60,7 +60,7 @@ pub async fn take(context: &Context, before: Tally) -> Result<PointAttempt> {
     let answer = context.site.fresh(Topic::Status).await.ok().flatten();
     let status = answer.and_then(|value| newer::known_value::<StatusReport>(&value).ok());
     let tally = context.metrics.tally();
-    let point = Point::new(now, status.map(|status| TrendReading::of(&status, now)), before, tally);
+    let point = Point::new(now, status.map(|status| TrendReading::from_status(&status, now)), before, tally);
     store::keep(&context.database, &point).await?;
     Ok(PointAttempt::Now(tally))
 }

@@ -224,7 +224,7 @@ impl GpuSpecification {
 mod tests {
     use landfall_error_codes::CodedError as _;
     use landfall_gpu_facts::sample::Tree;
-    use landfall_media::runnable::write_program;
+    use landfall_test_support::runnable::write_program;
 
     use super::*;
 

@@ -100,7 +100,7 @@ fn measure_error(paths: &SitePaths, what: &str) -> StepError {
 mod tests {
     use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
-    use landfall_media::runnable::write_program;
+    use landfall_test_support::runnable::write_program;
 
     use super::*;
 

@@ -31,10 +31,12 @@ pub struct LockOptions {
 
 /// Output of a bundle.
 pub enum BuildOutput<'a> {
-    /// A folder, which also receives the head, `SHA256SUMS`, the transfer sheet and the provenance.
+    /// A folder, which also receives the head, `SHA256SUMS`, the transfer sheet, the provenance and the handbook.
     Folder {
         /// Path of the folder.
         path: PathBuf,
+        /// The handbook of the program in the bundle, as one page of HTML.
+        handbook: String,
         /// Maximum size of a part in bytes; if absent, one file.
         part_bytes: Option<u64>,
     },

@@ -139,7 +139,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use landfall_error_codes::CodedError as _;
-    use landfall_media::runnable::write_program;
+    use landfall_test_support::runnable::write_program;
 
     use super::*;
 

@@ -119,7 +119,7 @@ pub struct Failure {
 
 impl Failure {
     /// Records an error with all its causes.
-    pub fn of<E: CodedError>(error: &E) -> Self {
+    pub fn from_error<E: CodedError>(error: &E) -> Self {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
         Self {
             code: error.code().into(),
@@ -150,6 +150,44 @@ pub struct Blocker {
     /// Found value, and needed value.
     pub why: String,
     /// Next step for a person.
+    pub next: String,
+}
+
+/// Name of a blocker in the schema of a command's error.
+enum BlockerSummary {}
+
+impl JsonSchema for BlockerSummary {
+    fn schema_name() -> Cow<'static, str> {
+        "BlockerSummary".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Blocker::json_schema(generator)
+    }
+}
+
+/// Error of a command with `--json`: the last line of standard error. The program that reads it may be another version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorDocument {
+    /// Error code in the registry, such as `LF1001`; docs/ERRORS.md lists all codes.
+    pub code: FailureCode,
+    /// Class of the exit code.
+    #[serde(default)]
+    pub class: String,
+    /// Exit code of the process.
+    pub exit_code: u8,
+    /// Failure, and the object that it concerns.
+    pub what: String,
+    /// Causes, outermost first.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// All blockers, if there are several.
+    #[serde(default)]
+    #[schemars(with = "Vec<BlockerSummary>")]
+    pub blockers: Vec<Blocker>,
+    /// Next step for a person.
+    #[serde(default)]
     pub next: String,
 }
 

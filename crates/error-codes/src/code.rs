@@ -18,8 +18,7 @@ macro_rules! registry {
 pub(crate) use registry;
 
 /// Class of an error, which determines the exit code of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitClass {
     /// 1: a bug in Landfall; please report.
     Bug,
@@ -50,6 +49,25 @@ impl ExitClass {
             Self::Stuck => 6,
             Self::License => 7,
         }
+    }
+
+    /// Name of the class in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bug => "bug",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::NotReady => "not-ready",
+            Self::Resumable => "resumable",
+            Self::Stuck => "stuck",
+            Self::License => "license",
+        }
+    }
+}
+
+impl serde::Serialize for ExitClass {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

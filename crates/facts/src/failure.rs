@@ -1,14 +1,11 @@
 //! The error of a command: a code, what failed, the causes, and the next step.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 
-use landfall_documents::failure::{self as documents, Blocker};
+use landfall_documents::failure::{self as documents, Blocker, ErrorDocument};
 use landfall_error_codes::cases::Case;
-use landfall_error_codes::{Code, CodedError, ExitClass};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
+use landfall_error_codes::{Code, CodedError};
 
 use crate::{printed, shown};
 
@@ -21,57 +18,6 @@ pub const SCHEMA: u32 = 1;
 /// An error to be shown to the person who ran the command.
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
-
-/// Name of a blocker in the schema of the document.
-enum BlockerSummary {}
-
-impl JsonSchema for BlockerSummary {
-    fn schema_name() -> Cow<'static, str> {
-        "BlockerSummary".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Blocker::json_schema(generator)
-    }
-}
-
-/// Failure in the form of `--json`: the last line of standard error.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorDocument<'a> {
-    /// Error code in the registry, such as `LF1001`; docs/ERRORS.md lists all codes.
-    code: &'static str,
-    /// Class of the exit code.
-    #[schemars(with = "String")]
-    class: ExitClass,
-    /// Exit code of the process.
-    exit_code: u8,
-    /// Failure, and the object that it concerns.
-    what: &'a str,
-    /// Causes, outermost first.
-    causes: &'a [String],
-    /// All blockers, if there are several.
-    #[schemars(with = "Vec<BlockerSummary>")]
-    blockers: &'a [Blocker],
-    /// Next step for a person.
-    next: &'a str,
-}
-
-impl<'a> ErrorDocument<'a> {
-    /// Creates the document of a failure.
-    pub fn of(failure: &'a Failure) -> Self {
-        let code = failure.code();
-        Self {
-            code: code.id,
-            class: code.class,
-            exit_code: code.class.exit_code(),
-            what: failure.what(),
-            causes: failure.causes(),
-            blockers: failure.blockers(),
-            next: failure.next_step(),
-        }
-    }
-}
 
 /// The parts of a failure, boxed so that a result with a failure stays small.
 #[derive(Debug)]
@@ -90,7 +36,7 @@ impl Failure {
     }
 
     /// Creates the failure of a case, with the case's next step.
-    pub fn of(case: Case, what: impl Into<String>) -> Self {
+    pub fn in_case(case: Case, what: impl Into<String>) -> Self {
         Self::new(case.code(), what).next(case.next)
     }
 
@@ -161,9 +107,23 @@ impl Failure {
         lines.join("\n")
     }
 
-    /// Returns the failure as a document in one line.
+    /// Returns the failure in the form of `--json`.
+    pub fn document(&self) -> ErrorDocument {
+        let code = self.code();
+        ErrorDocument {
+            code: code.into(),
+            class: code.class.name().to_owned(),
+            exit_code: code.class.exit_code(),
+            what: self.what().to_owned(),
+            causes: self.causes().to_owned(),
+            blockers: self.blockers().to_owned(),
+            next: self.next_step().to_owned(),
+        }
+    }
+
+    /// Returns the document in one line.
     pub fn json(&self) -> String {
-        printed::line(KIND, SCHEMA, &ErrorDocument::of(self))
+        printed::line(KIND, SCHEMA, &self.document())
     }
 }
 

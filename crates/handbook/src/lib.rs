@@ -8,8 +8,11 @@ use std::sync::LazyLock;
 
 use ruzstd::decoding::StreamingDecoder;
 
+mod single_page;
 #[cfg(test)]
 mod tests;
+
+pub use single_page::single_page;
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
 

@@ -145,6 +145,22 @@ fn files_have_kinds_and_digests() {
     assert_eq!(File::find("../index.html"), None);
 }
 
+#[test]
+fn single_page_has_every_page() {
+    let page = single_page();
+    let found = names(&page);
+    let contents: BTreeSet<_> = page.split("</nav>").next().map(names).expect("contents").targets.into_iter().collect();
+    assert_eq!(contents.len(), PAGES.len());
+    let local = found.targets.iter().filter_map(|target| target.strip_prefix('#'));
+    let broken: Vec<_> = local.filter(|anchor| !found.ids.contains(*anchor)).collect();
+    assert!(broken.is_empty(), "broken links: {broken:?}");
+    let pictures = found.targets.iter().filter(|target| target.starts_with("data:image/png;base64,iVBOR")).count();
+    assert!(pictures > 10, "only {pictures} pictures");
+    let outside = |target: &&String| !["#", "https:", "data:"].iter().any(|start| target.starts_with(start));
+    assert_eq!(found.targets.iter().find(outside), None);
+    assert!(!page.contains("<script") && !page.contains("<link"));
+}
+
 /// Codes have anchors, to which the console and programs link.
 #[test]
 fn codes_have_anchors() {

@@ -7,9 +7,9 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_host::space;
 
-use crate::room::size;
 use crate::steps::action::Action;
 use crate::steps::aside::{AsideData, is_replaced};
+use landfall_site::room::size;
 
 /// Returns all replaced data on this site, by name. Changes nothing.
 pub(crate) fn all(paths: &SitePaths) -> Result<Vec<ReplacedData>, StepError> {

@@ -22,8 +22,6 @@ pub mod power;
 mod read_back;
 #[cfg(any(test, feature = "testing"))]
 pub mod real_disk;
-#[cfg(any(test, feature = "testing"))]
-pub mod runnable;
 pub mod sink;
 pub mod source;
 pub mod stage;

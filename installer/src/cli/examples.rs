@@ -131,7 +131,7 @@ const EXAMPLES: &[Examples] = &[
 ];
 
 /// The examples of the command with these words.
-pub(crate) fn of(words: &str) -> &'static [&'static str] {
+pub(crate) fn examples_of(words: &str) -> &'static [&'static str] {
     EXAMPLES.iter().find(|(known, _)| *known == words).map(|(_, examples)| *examples).unwrap_or_default()
 }
 
@@ -146,7 +146,7 @@ fn below(command: Command, words: &str) -> Command {
         let words = format!("{words} {name}");
         command.mut_subcommand(name, |command| below(command, words.trim_start()))
     });
-    match of(words) {
+    match examples_of(words) {
         [] => command,
         examples => command.after_help(text(examples)),
     }
@@ -182,7 +182,7 @@ mod tests {
         collect_commands(&command(), "", &mut all);
         assert!(all.len() > 75, "only {} commands were found", all.len());
         for words in &all {
-            assert!(words.is_empty() || !of(words).is_empty(), "`{words}` has no example in cli/examples.rs");
+            assert!(words.is_empty() || !examples_of(words).is_empty(), "`{words}` has no example in cli/examples.rs");
         }
         for (words, _) in EXAMPLES {
             assert!(all.iter().any(|known| known == words), "there is no command `{words}`");

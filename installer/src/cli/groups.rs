@@ -84,7 +84,7 @@ const INDENT: usize = 2;
 
 impl Group {
     /// The commands of a program that are in it, those that help does not list left out.
-    fn of<'a>(&self, program: &'a Command) -> Vec<&'a Command> {
+    fn commands<'a>(&self, program: &'a Command) -> Vec<&'a Command> {
         let shown = |name: &&str| program.find_subcommand(name).filter(|command| !command.is_hide_set());
         self.names.iter().filter_map(shown).collect()
     }
@@ -94,7 +94,7 @@ impl Group {
 pub(crate) fn command_groups(program: &Command) -> Vec<(&'static str, Vec<&Command>)> {
     let is_known = |command: &&Command| GROUPS.iter().any(|group| group.names.contains(&command.get_name()));
     let others = program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
-    let groups = GROUPS.iter().map(|group| (group.heading, group.of(program)));
+    let groups = GROUPS.iter().map(|group| (group.heading, group.commands(program)));
     let groups = groups.chain([(OTHERS, others.filter(|command| !is_known(command)).collect())]);
     groups.filter(|(_, commands)| !commands.is_empty()).collect()
 }

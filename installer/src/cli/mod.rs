@@ -41,7 +41,7 @@ pub(crate) use carry::{CarryCommand, CarryDeltaArguments, CarryInArguments, Carr
 pub(crate) use documents::{
     ErrorsArguments, ExplainArguments, HandbookArguments, ManualsArguments, SchemasArguments, ValueKind,
 };
-pub(crate) use examples::of as examples_of;
+pub(crate) use examples::examples_of;
 pub(crate) use groups::command_groups;
 pub(crate) use help::{command, exit_codes, meaning, parse};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};

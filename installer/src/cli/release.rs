@@ -88,8 +88,8 @@ pub(crate) struct BuildArguments {
     /// Folder with the root documents, `N.root.json`, and `revocation.json` if there is one; all of them are included.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes only the bundle, to
-    /// standard output.
+    /// Folder that receives the bundle, its head, SHA256SUMS, the transfer sheet, the provenance and the handbook; `-`
+    /// writes only the bundle, to standard output.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
     /// Maximum file size: `fat32` (the default: 4,294,901,760 bytes), `none`, or a number with an optional KiB, MiB or

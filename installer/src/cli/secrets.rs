@@ -1,7 +1,7 @@
 //! Arguments with the values of secrets: files, or names for typed text.
 
 use clap::Args;
-use landfall_lifecycle::site_secrets::SecretArgument;
+use landfall_site::site_secrets::SecretArgument;
 
 /// Values of the secrets that a release declares.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_lifecycle::host_approvals::{HostApprovals, WaitingChange, Word};
+use landfall_site::host_approvals::{HostApprovals, WaitingChange, Word};
 use schemars::JsonSchema;
 use serde::Serialize;
 

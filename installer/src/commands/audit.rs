@@ -7,7 +7,7 @@ use std::path::Path;
 use landfall_audit::{Checkpoint, Head, LogKnowledge, Report, Restart, verify};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
-use landfall_lifecycle::console::AuditRecord;
+use landfall_site::console::AuditRecord;
 use schemars::JsonSchema;
 use serde::Serialize;
 

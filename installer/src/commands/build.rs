@@ -77,7 +77,8 @@ fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<B
         return Ok(BuildOutput::Stream(stream));
     }
     let part_bytes = part_bytes(arguments.part_size.as_deref().unwrap_or("fat32"))?;
-    Ok(BuildOutput::Folder { path: arguments.output.clone(), part_bytes })
+    let handbook = landfall_handbook::single_page();
+    Ok(BuildOutput::Folder { path: arguments.output.clone(), handbook, part_bytes })
 }
 
 /// Parses `fat32`, `none`, or bytes with an optional KiB, MiB or GiB.
@@ -171,7 +172,7 @@ mod tests {
         let cli = Cli::try_parse_from(words.iter().chain(more)).ok()?;
         let Command::Build(arguments) = cli.command else { return None };
         match output(&arguments, &mut std::io::sink()).ok()? {
-            BuildOutput::Folder { path, part_bytes } => Some((path, part_bytes)),
+            BuildOutput::Folder { path, part_bytes, .. } => Some((path, part_bytes)),
             BuildOutput::Stream(_) => None,
         }
     }

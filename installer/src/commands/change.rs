@@ -7,9 +7,9 @@ use landfall_error_codes::{CodedError as _, codes};
 use landfall_lifecycle::operations::{
     ArrivedBundle, CheckedBundle, FoundRelease, OperationError, Operations, correlation_of_environment,
 };
-use landfall_lifecycle::removable::{FoundFile, bundles_below};
-use landfall_lifecycle::uploads::UploadVerdict;
 use landfall_peer::{MediumRelease, Problem};
+use landfall_site::removable::{FoundFile, bundles_below};
+use landfall_site::uploads::UploadVerdict;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

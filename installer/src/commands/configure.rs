@@ -43,7 +43,7 @@ impl Document for ConfigureDryRun<'_> {
 
 impl<'a> ConfigureDryRun<'a> {
     /// Creates the document of a dry run.
-    pub(super) fn of(prepared: &'a PreparedConfigure<'_>) -> Self {
+    pub(super) fn from_prepared(prepared: &'a PreparedConfigure<'_>) -> Self {
         let (changes, settings) = (prepared.changes(), prepared.settings());
         Self { changes, settings, edits: prepared.edits(), plan: prepared.plan() }
     }
@@ -75,7 +75,7 @@ pub(super) fn change(
     printer: Printer,
 ) -> Result<(), Failure> {
     if dry_run {
-        printer.report(&ConfigureDryRun::of(&prepared), |dry_run| {
+        printer.report(&ConfigureDryRun::from_prepared(&prepared), |dry_run| {
             let (changes, edits) = (changes_text(dry_run.changes, dry_run.settings), edits::text(dry_run.edits));
             format!("{changes}{edits}\nprinting it changes nothing")
         })?;

@@ -20,16 +20,16 @@ pub(super) fn site_named(
     }
     if !std::io::stdin().is_terminal() {
         let what = "no data is changed: `--confirm NAME` is missing, and the command does not run at a terminal";
-        return Err(Failure::of(cases::CONFIRMATION_NO_TERMINAL, what));
+        return Err(Failure::in_case(cases::CONFIRMATION_NO_TERMINAL, what));
     }
     let site = operations.site_name()?;
     printer.question(&format!("{loss}; type the name of this site ({site}):"));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|error| {
-        Failure::of(cases::CONFIRMATION_UNREAD, "the name cannot be read from the terminal").because(&error)
+        Failure::in_case(cases::CONFIRMATION_UNREAD, "the name cannot be read from the terminal").because(&error)
     })?;
     if line.is_empty() {
-        return Err(Failure::of(cases::CONFIRMATION_UNREAD, "no name was typed; no data is changed"));
+        return Err(Failure::in_case(cases::CONFIRMATION_UNREAD, "no name was typed; no data is changed"));
     }
     Ok(line.trim().to_owned())
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Fai
     let [from, to] = [&arguments.from, &arguments.to].map(|path| open_head(path));
     let (from, to) = (from?, to?);
     let (from, to) = (from.untrusted_contents(), to.untrusted_contents());
-    let (old, new) = (Documents::of(from)?, Documents::of(to)?);
+    let (old, new) = (Documents::read(from)?, Documents::read(to)?);
     let difference = Difference { verified: false, diff: diff(&old.side(from), &new.side(to)) };
     printer.report(&difference, |difference| {
         let text = text::text(&difference.diff, |bytes| HumanBytes(bytes).to_string());
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Fai
 
 /// Differences between two heads, without their packages.
 pub(super) fn between(from: &Contents, to: &Contents) -> Result<BundleDiff, Failure> {
-    let (old, new) = (Documents::of(from)?, Documents::of(to)?);
+    let (old, new) = (Documents::read(from)?, Documents::read(to)?);
     let (from, to) = (old.side(from), new.side(to));
     Ok(diff(&Side { inventory: None, ..from }, &Side { inventory: None, ..to }))
 }
@@ -71,7 +71,7 @@ struct Documents {
 }
 
 impl Documents {
-    fn of(contents: &Contents) -> Result<Self, Failure> {
+    fn read(contents: &Contents) -> Result<Self, Failure> {
         let release = ReleaseDocument::read(contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default())?;
         let inventory = contents.small_document(INVENTORY_DOCUMENT_NAME).map(InventoryDocument::read).transpose()?;
         let budget = Budget::new(DOCUMENTS);

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use landfall_documents::failure::Blocker;
-use landfall_lifecycle::findings::Finding;
 use landfall_lifecycle::operations::{
     InstallOutcome, InstallRequest, OperationError, Operations, PlannedInstall, PreparedHostPack,
 };
+use landfall_site::findings::Finding;
 
 use super::plan;
 use super::site::{DEVELOPMENT_NOTE, operations, operations_of_root};

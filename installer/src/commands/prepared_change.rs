@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
-use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
     Edits, Operations, PreparedConfigure, PreparedRestore, PreparedUpgrade, RestoreRequest, UpgradeRequest,
 };
-use landfall_lifecycle::site_secrets::{BroughtSecrets, SentSecret};
+use landfall_site::configuration::ChangedValues;
+use landfall_site::site_secrets::{BroughtSecrets, SentSecret};
 use serde_json::{Value, json};
 
 use super::configure::ConfigureDryRun;
@@ -29,7 +29,7 @@ pub(super) trait PreparedChange {
 
 impl PreparedChange for PreparedUpgrade<'_> {
     fn plan_document(&self) -> Result<(String, Sha256), Failure> {
-        Ok((document::line(&UpgradeDryRun::of(self)), self.approval()?))
+        Ok((document::line(&UpgradeDryRun::from_prepared(self)), self.approval()?))
     }
 
     fn begin_planned(self: Box<Self>, approved: Sha256) -> Result<Value, Failure> {
@@ -40,7 +40,7 @@ impl PreparedChange for PreparedUpgrade<'_> {
 
 impl PreparedChange for PreparedRestore<'_> {
     fn plan_document(&self) -> Result<(String, Sha256), Failure> {
-        Ok((document::line(&RestoreDryRun::of(self)?), self.approval()?))
+        Ok((document::line(&RestoreDryRun::from_prepared(self)?), self.approval()?))
     }
 
     fn begin_planned(self: Box<Self>, approved: Sha256) -> Result<Value, Failure> {
@@ -54,7 +54,7 @@ impl PreparedChange for PreparedRestore<'_> {
 
 impl PreparedChange for PreparedConfigure<'_> {
     fn plan_document(&self) -> Result<(String, Sha256), Failure> {
-        Ok((document::line(&ConfigureDryRun::of(self)), self.approval()?))
+        Ok((document::line(&ConfigureDryRun::from_prepared(self)), self.approval()?))
     }
 
     fn begin_planned(self: Box<Self>, approved: Sha256) -> Result<Value, Failure> {

@@ -127,7 +127,7 @@ fn provenance_report(file: PathBuf, provenance: &VerifiedProvenance, bundle: &Ve
     let given = &predicate.build_definition.external_parameters;
     ProvenanceReport {
         verified: true,
-        trusted: BundleOrigin::of(bundle),
+        trusted: BundleOrigin::from_verified(bundle),
         file,
         stated_by: provenance.signers().iter().map(ToString::to_string).collect(),
         builder: predicate.run_details.builder.id.clone(),

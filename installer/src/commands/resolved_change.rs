@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_documents::change::DataChoice;
 use landfall_error_codes::codes;
-use landfall_lifecycle::configuration::ChangedValues;
+use landfall_site::configuration::ChangedValues;
 use rustix::fs::SeekFrom;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

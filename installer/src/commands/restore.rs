@@ -9,8 +9,8 @@ use landfall_lifecycle::operations::{
     OverwrittenStream, PreparedRestore, RestoreOutcome, RestoreRequest, RestoredData,
 };
 use landfall_lifecycle::plan::upgrade::Outlook;
-use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
+use landfall_site::room::FilesystemPeak;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ impl Document for RestoreDryRun<'_> {
 
 impl<'a> RestoreDryRun<'a> {
     /// Creates the document of a dry run.
-    pub(super) fn of(prepared: &'a PreparedRestore<'_>) -> Result<Self, Failure> {
+    pub(super) fn from_prepared(prepared: &'a PreparedRestore<'_>) -> Result<Self, Failure> {
         Ok(RestoreDryRun {
             backup: prepared.backup(),
             components: prepared.components(),
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
     }
     let prepared = operations.prepare_restore(&request)?;
     if dry_run {
-        printer.report(&RestoreDryRun::of(&prepared)?, |document| {
+        printer.report(&RestoreDryRun::from_prepared(&prepared)?, |document| {
             format!("{}\nprinting it changes nothing", plan_text(&prepared, &document.overwrites))
         })?;
         return Ok(());

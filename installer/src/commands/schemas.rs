@@ -2,6 +2,7 @@
 
 use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests, LockUpdate};
 use landfall_documents::backups::BackupList;
+use landfall_documents::failure::ErrorDocument;
 use landfall_documents::history::OperationHistory;
 use landfall_documents::license::{LicenseReport, UsageStatus};
 use landfall_documents::releases::ReleaseList;
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
-use crate::failure::{ErrorDocument, Failure};
+use crate::failure::Failure;
 use crate::logging::LogLine;
 use crate::printer::{Printer, ProgressLine};
 
@@ -57,7 +58,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<diff::Difference>(),
         schema_of::<plan::DryRun<'_>>(),
         schema_of::<Diagnosis>(),
-        schema_of::<ErrorDocument<'_>>(),
+        schema_of::<ErrorDocument>(),
         schema_of::<SiteEvents>(),
         schema_of::<errors::ErrorList>(),
         schema_of::<explain::Explanation>(),
@@ -277,7 +278,7 @@ mod tests {
             next: "add".to_owned(),
         };
         let failure = Failure::new(codes::NOT_READY, "two\nlines").blocked_by(vec![blocking]);
-        check(&ErrorDocument::of(&failure.because(&std::io::Error::other("a\u{1b}cause"))));
+        check(&failure.because(&std::io::Error::other("a\u{1b}cause")).document());
         for event in [
             Event::PhaseStarted { phase: "staging".to_owned(), total_bytes: Some(7) },
             Event::PhaseStarted { phase: "signing".to_owned(), total_bytes: None },

@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Fa
     let trust = Trust::read(arguments.trust.trust.as_deref(), &arguments.bundle)?;
     let counters = IoCounters::default();
     let (located, release) = open_trusted(&arguments.bundle, &trust, &counters.media)?;
-    let trusted = BundleOrigin::of(&release.verified);
+    let trusted = BundleOrigin::from_verified(&release.verified);
     let bundle_blob_bytes = release.verified.blobs().entries().iter().map(|entry| entry.size).sum();
     let media = located.assemble(release.payload(), counters.media.clone())?;
     durable::create_folder(&arguments.store)?;

@@ -13,9 +13,9 @@ use landfall_lifecycle::plan::upgrade::{
     CanaryChoice, ComponentChange, ComponentOutlook, DataFate, Fate, Interruption, NodeChange, Outlook, PointOfNoReturn,
 };
 use landfall_lifecycle::replaced_data;
-use landfall_lifecycle::room::FilesystemPeak;
 use landfall_lifecycle::steps::action::Action;
 use landfall_release_document::notes_title;
+use landfall_site::room::FilesystemPeak;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -160,7 +160,7 @@ fn abort_text(aborted: &AbortOutcome) -> String {
 
 impl<'a> UpgradeDryRun<'a> {
     /// Creates the document of a dry run.
-    pub(super) fn of(prepared: &'a PreparedUpgrade<'_>) -> Self {
+    pub(super) fn from_prepared(prepared: &'a PreparedUpgrade<'_>) -> Self {
         UpgradeDryRun {
             from: prepared.from(),
             to: prepared.to(),
@@ -179,7 +179,7 @@ impl<'a> UpgradeDryRun<'a> {
 }
 
 fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) -> Result<(), Failure> {
-    let dry_run = UpgradeDryRun::of(prepared);
+    let dry_run = UpgradeDryRun::from_prepared(prepared);
     printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)))
 }
 
@@ -373,7 +373,7 @@ pub(super) fn summary(what: &str, upgraded: &UpgradeOutcome) -> String {
 #[cfg(test)]
 mod tests {
     use landfall_lifecycle::plan::upgrade::ObjectChange;
-    use landfall_lifecycle::room::PeakPart;
+    use landfall_site::room::PeakPart;
 
     use super::*;
 

@@ -67,7 +67,7 @@ pub(crate) struct BundleOrigin {
 
 impl BundleOrigin {
     /// Reads the facts of a verified head.
-    pub(crate) fn of(verified: &Verified) -> Self {
+    pub(crate) fn from_verified(verified: &Verified) -> Self {
         let identity = verified.identity();
         let trusted = verified.trusted_root();
         Self {
@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), F
     let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
     let counters = IoCounters::default();
     let (located, verified) = open_verified(bundle, &trust, &counters.media)?;
-    let trusted = BundleOrigin::of(&verified);
+    let trusted = BundleOrigin::from_verified(&verified);
     let media = located.assemble(Payload::from(verified), counters.media.clone())?;
     verify::verify(&media, "verifying", &TerminalProgress::new(printer))?;
     let verification = Verification {

@@ -2,9 +2,9 @@
 #![no_main]
 
 #[allow(dead_code, reason = "the target opens no device")]
-#[path = "../../../crates/lifecycle/src/removable/filesystem.rs"]
+#[path = "../../../crates/site/src/removable/filesystem.rs"]
 mod filesystem;
-#[path = "../../../crates/lifecycle/src/removable/medium_id.rs"]
+#[path = "../../../crates/site/src/removable/medium_id.rs"]
 mod medium;
 
 use filesystem::Filesystem;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use landfall_lifecycle::pins::Event;
+use landfall_site::pins::Event;
 use landfall_xtask::console::Program;
 use landfall_xtask::proofs::{admin_output, administer, sql};
 use landfall_xtask::site::wait_until;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use landfall_lifecycle::pins::Event;
+use landfall_site::pins::Event;
 use landfall_xtask::printer;
 use landfall_xtask::site::{Machine, wait_until};
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use landfall_bundle_spec::trust::Role;
-use landfall_media::runnable::copy_program;
+use landfall_test_support::runnable::copy_program;
 use landfall_xtask::once::Once;
 use landfall_xtask::outcome::Outcome;
 use landfall_xtask::proofs::ExpectedRelease;

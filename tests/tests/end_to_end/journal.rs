@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_engine::journal::record;
-use landfall_lifecycle::pins::{Entry, Event, JournalFolder, Replay};
+use landfall_site::pins::{Entry, Event, JournalFolder, Replay};
 use landfall_xtask::site::Machine;
 
 /// Folder of journals on a machine.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::later::{LATER_END, mark};
-use landfall_media::runnable::copy_program;
+use landfall_test_support::runnable::copy_program;
 use landfall_xtask::builds::copy_landfall;
 
 /// Copies `landfall` and the programs next to it into a folder, as later ones; returns the path of `landfall`.

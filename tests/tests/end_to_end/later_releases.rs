@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use landfall_bundle_spec::trust::Role;
-use landfall_media::runnable::copy_program;
+use landfall_test_support::runnable::copy_program;
 use landfall_xtask::once::Once;
 use landfall_xtask::registry::Registry;
 use landfall_xtask::vendor::Vendor;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use landfall_engine::journal::StepStatus;
-use landfall_lifecycle::pins::Replay;
+use landfall_site::pins::Replay;
 use landfall_xtask::proofs::administer;
 use landfall_xtask::site::Machine;
 use serde_json::Value;

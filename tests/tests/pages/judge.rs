@@ -13,10 +13,10 @@ use landfall_error_codes::CodedError;
 use landfall_host::paths::SitePaths;
 use landfall_host_api::Uploads;
 use landfall_lifecycle::operations::ArrivedBundle;
-use landfall_lifecycle::uploads::{UploadJudge, UploadSlot, UploadUse, UploadVerdict};
 use landfall_media::verify::verify_arrived;
 use landfall_media::{Payload, durable};
 use landfall_peer::{MediumRelease, Problem, Upload, UploadRequest, UploadsPage};
+use landfall_site::uploads::{UploadJudge, UploadSlot, UploadUse, UploadVerdict};
 use tempfile::TempDir;
 
 /// The vendor whose bundles the simulated site accepts, and the current upload.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_builder::{backup, release};
-use landfall_media::runnable;
 use landfall_release_document::BackupRule;
+use landfall_test_support::runnable;
 use landfall_xtask::images;
 use landfall_xtask::site::wait_until;
 use tempfile::TempDir;

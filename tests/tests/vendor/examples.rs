@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use landfall_test_support::package_server::PackageServer;
 use landfall_xtask::images::registry_tree::Reference;
-use landfall_xtask::package_server::PackageServer;
 use landfall_xtask::registry::Registry;
 use landfall_xtask::{builds, images, workspace};
 use serde_json::Value;

@@ -274,9 +274,13 @@ fn sha256sum_and_sheet_list_every_file() -> Result<()> {
     expected.sort();
     assert_eq!(on_stick, expected, "nothing else is on the stick");
 
-    let mut page = Command::new("python3");
-    page.arg(workspace::root().join("tests/data/check_page.py")).arg(starter.file(".html")?);
-    let text = Outcome::success(&mut page)?;
+    let page = |file: &str| {
+        let check = workspace::root().join("tests/data/check_page.py");
+        Outcome::success(Command::new("python3").arg(check).arg(starter.file(file)?))
+    };
+    let handbook = page(".handbook.html")?;
+    assert!(handbook.text()?.contains("landfall preflight"), "the handbook lacks a command");
+    let text = page(".html")?;
     let text = text.text()?;
     assert!(text.contains(&starter.fingerprint()?), "the sheet lacks the fingerprint");
     for file in starter.report["files"].as_array().into_iter().flatten() {

@@ -15,9 +15,9 @@ use landfall_xtask::workspace;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::faulty_registry::{Fault, Faults, Registry, digest};
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
+use landfall_test_registry::{Fault, Faults, Registry, digest};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";

@@ -33,6 +33,8 @@ enum Command {
     Images(commands::images::Arguments),
     /// Start, use and end test machines.
     Site(commands::site::Arguments),
+    /// Write the linker script that places the code of the program's start together.
+    StartOrder(commands::start_order::Arguments),
     /// Run everything that CI runs.
     Test(commands::test::Arguments),
     /// Run the scenarios that need a stock Debian under its own kernel, on virtual machines.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Gpu(arguments) => commands::gpu::run(&arguments),
         Command::Images(arguments) => commands::images::run(&arguments),
         Command::Site(arguments) => commands::site::run(arguments),
+        Command::StartOrder(arguments) => commands::start_order::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
         Command::Vm(arguments) => commands::vm::run(&arguments),
     };

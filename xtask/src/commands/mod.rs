@@ -9,5 +9,6 @@ pub mod fuzz;
 pub mod gpu;
 pub mod images;
 pub mod site;
+pub mod start_order;
 pub mod test;
 pub mod vm;

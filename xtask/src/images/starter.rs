@@ -8,7 +8,7 @@ use super::debian::{Account, Root, ensure_base};
 use super::layer::{FileTree, Kind, Layer, ensure_layer, ensure_zstd};
 use super::oci::{PublishedContent, Settings, image};
 use super::{Recipe, Workshop, chosen, postgres};
-use crate::runnable::write_program;
+use landfall_test_support::runnable::write_program;
 
 /// Valkey.
 pub const VALKEY: Root = Root {

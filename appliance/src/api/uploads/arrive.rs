@@ -30,7 +30,7 @@ pub(super) async fn arrive(
 ) -> Result<Upload, Refusal> {
     let turn = context.arriving.clone().try_acquire_owned().map_err(|_| Refusal::Arriving)?;
     let (context, author, id) = (context.clone(), caller.author(), id.to_owned());
-    let mut arrival = Arrival { context, author, id, offset, pieces: Pieces::of(body), turn: Some(turn) };
+    let mut arrival = Arrival { context, author, id, offset, pieces: Pieces::from_body(body), turn: Some(turn) };
     loop {
         let after = arrival.pieces.fill().await;
         let upload = match arrival.hand_over().await {
@@ -131,7 +131,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn of(body: Body) -> Self {
+    fn from_body(body: Body) -> Self {
         Self { body: body.into_data_stream(), piece: Vec::new(), rest: Bytes::new() }
     }
 
@@ -181,7 +181,7 @@ mod tests {
         if is_cut {
             all.push(Err(std::io::Error::other("gone")));
         }
-        let mut pieces = Pieces::of(Body::from_stream(stream::iter(all)));
+        let mut pieces = Pieces::from_body(Body::from_stream(stream::iter(all)));
         let mut lengths = Vec::new();
         loop {
             let after = pieces.fill().await;
@@ -201,7 +201,7 @@ mod tests {
                 counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 Ok::<_, std::io::Error>(Bytes::from(vec![7; 1 << 20]))
             });
-            Pieces::of(Body::from_stream(body)).forget_rest().await;
+            Pieces::from_body(Body::from_stream(body)).forget_rest().await;
             assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), read);
         }
     }

@@ -60,7 +60,7 @@ struct View {
 }
 
 impl View {
-    fn of(points: &[Point], now: Timestamp) -> Self {
+    fn from_points(points: &[Point], now: Timestamp) -> Self {
         let operation = |point: &Point| point.site.as_ref().and_then(|site| site.operation.clone());
         let silence = |point: &Point| point.site.is_none().then(|| "The host gave no status".to_owned());
         let spells = |so: &dyn Fn(&Point) -> Option<String>| {
@@ -137,7 +137,7 @@ struct DashboardFragment {
 async fn view(context: &Context) -> Result<View, Refusal> {
     let now = Timestamp::now();
     let points = recent(context.database.read(), now).await?;
-    Ok(View::of(&points, now))
+    Ok(View::from_points(&points, now))
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {

@@ -16,7 +16,7 @@ async fn fill(site: &Site, change: impl Fn(i32, &mut Point)) {
     let now = Timestamp::now();
     for index in 0..287 {
         let at = now - PERIOD * (286 - index);
-        let reading = Some(TrendReading::of(&status, at));
+        let reading = Some(TrendReading::from_status(&status, at));
         let mut point = Point { at, site: reading, requests: 20, failed: 0, mean_microseconds: Some(1_250) };
         change(index, &mut point);
         keep(&site.context.database, &point).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_day_is_drawn_with_gaps_where_the_host_was_silent() {
 #[tokio::test]
 async fn a_day_without_points_says_what_to_expect_and_a_silent_host_hides_nothing() {
     let site = Site::empty().await;
-    let page = DashboardFragment { view: View::of(&[], Timestamp::now()) }.render().unwrap();
+    let page = DashboardFragment { view: View::from_points(&[], Timestamp::now()) }.render().unwrap();
     assert!(page.contains("There is no point yet."), "{page}");
 
     let old = Point { at: Timestamp::now(), site: None, requests: 1, failed: 0, mean_microseconds: None };
@@ -77,10 +77,10 @@ async fn a_day_without_points_says_what_to_expect_and_a_silent_host_hides_nothin
 #[test]
 fn an_ended_certificate_has_no_days_left() {
     let now = Timestamp::now();
-    let mut reading = TrendReading::of(&sample_of("status"), now);
+    let mut reading = TrendReading::from_status(&sample_of("status"), now);
     reading.certificate_days = Some(-3);
     let points = [Point { at: now, site: Some(reading), requests: 0, failed: 0, mean_microseconds: None }];
-    let view = View::of(&points, now + SignedDuration::from_secs(1));
+    let view = View::from_points(&points, now + SignedDuration::from_secs(1));
     let chart = view.charts.iter().find(|chart| chart.subject.id == "certificates").unwrap();
     assert_eq!((chart.now.as_str(), chart.range.as_str()), ("0 days", "always 0 days"));
 }

@@ -66,7 +66,7 @@ pub async fn show(
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Backups, "Restore").with(notice(&done));
-    draw(&RestorePage { frame, view: View::of(&context, &caller, RESTORE, asked, load_choice(&context)).await })
+    draw(&RestorePage { frame, view: View::load(&context, &caller, RESTORE, asked, load_choice(&context)).await })
 }
 
 pub async fn live(
@@ -75,7 +75,7 @@ pub async fn live(
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
     let (asked, path) = find_planned(&context, RESTORE, about).await;
-    let view = View::of(&context, &caller, RESTORE, asked, std::future::ready(())).await;
+    let view = View::load(&context, &caller, RESTORE, asked, std::future::ready(())).await;
     Ok(leading_on(draw(&RestoreFragment { view })?, path))
 }
 
@@ -86,7 +86,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
     }
     let view = PlanView::new(page);
     let frame = Frame::new(&context, &caller, Place::Backups, view.title.clone());
-    let two = TwoPeople::of(&context, &caller, &view.digest).await?;
+    let two = TwoPeople::load(&context, &caller, &view.digest).await?;
     draw(&Plan { frame, view, request: new_request(), two })
 }
 

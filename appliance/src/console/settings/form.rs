@@ -62,8 +62,8 @@ pub(super) struct Field {
 }
 
 impl Field {
-    fn of(index: usize, setting: &Setting) -> Self {
-        let entry = Entry::of(setting);
+    fn from_setting(index: usize, setting: &Setting) -> Self {
+        let entry = Entry::from_setting(setting);
         let words = |keyword: &str| setting.schema.get(keyword).and_then(Value::as_str).map(str::to_owned);
         let default = setting.default.as_ref();
         Self {
@@ -133,23 +133,24 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn of(settings: &SiteSettings) -> Self {
+    pub(super) fn from_settings(settings: &SiteSettings) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (index, setting) in settings.values.iter().enumerate() {
             let title = setting.components.join(", ");
-            let field = Field::of(index, setting);
+            let field = Field::from_setting(index, setting);
             match groups.iter_mut().find(|group| group.title == title) {
                 Some(group) => group.fields.push(field),
                 None => groups.push(Group { title, fields: vec![field] }),
             }
         }
-        let secrets = settings.secrets.iter().enumerate().map(|(index, secret)| SecretRow::of(index, secret)).collect();
+        let secrets =
+            settings.secrets.iter().enumerate().map(|(index, secret)| SecretRow::from_setting(index, secret)).collect();
         Self { installed: format!("{} {}", settings.release, settings.version), groups, secrets }
     }
 }
 
 impl Entry {
-    fn of(setting: &Setting) -> Self {
+    fn from_setting(setting: &Setting) -> Self {
         let schema = &setting.schema;
         let kind = schema.get("type").and_then(Value::as_str);
         let of_keyword = schema.get("enum").and_then(Value::as_array).cloned();
@@ -248,7 +249,7 @@ pub(super) fn changed_values(
     for setting in &settings.values {
         let name = format!("{PREFIX}{}", setting.name);
         let Some((_, text)) = sent.iter().find(|(field, _)| *field == name) else { continue };
-        let entry = Entry::of(setting);
+        let entry = Entry::from_setting(setting);
         // An untouched field is not parsed again: it may show less than the value contains.
         if *text.replace("\r\n", "\n") == setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default() {
             continue;

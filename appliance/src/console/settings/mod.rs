@@ -64,7 +64,7 @@ struct Plan {
 }
 
 async fn load_form(context: &Context) -> FormResult {
-    Ok(context.site.read::<SiteSettings>(Topic::Settings).await?.as_ref().map(Form::of))
+    Ok(context.site.read::<SiteSettings>(Topic::Settings).await?.as_ref().map(Form::from_settings))
 }
 
 pub async fn show(
@@ -78,7 +78,7 @@ pub async fn show(
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Settings, "Settings").with(notice(&done));
-    draw(&SettingsPage { frame, view: View::of(&context, &caller, SETTINGS, asked, load_form(&context)).await })
+    draw(&SettingsPage { frame, view: View::load(&context, &caller, SETTINGS, asked, load_form(&context)).await })
 }
 
 pub async fn live(
@@ -87,7 +87,7 @@ pub async fn live(
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
     let (asked, path) = find_planned(&context, SETTINGS, about).await;
-    let view = View::of(&context, &caller, SETTINGS, asked, std::future::ready(())).await;
+    let view = View::load(&context, &caller, SETTINGS, asked, std::future::ready(())).await;
     Ok(leading_on(draw(&SettingsFragment { view })?, path))
 }
 
@@ -101,7 +101,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
     let names: Vec<String> = values.keys().cloned().chain(secrets).chain(time).collect();
     let view = PlanView::new(page, &names);
     let frame = Frame::new(&context, &caller, Place::Settings, view.title.clone());
-    let two = TwoPeople::of(&context, &caller, &view.digest).await?;
+    let two = TwoPeople::load(&context, &caller, &view.digest).await?;
     draw(&Plan { frame, view, request: new_request(), two })
 }
 

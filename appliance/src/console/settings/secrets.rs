@@ -28,7 +28,7 @@ pub(super) struct SecretRow {
 }
 
 impl SecretRow {
-    pub(super) fn of(index: usize, secret: &SecretSetting) -> Self {
+    pub(super) fn from_setting(index: usize, secret: &SecretSetting) -> Self {
         let number = secret.number.map(|number| format!("value {number}")).unwrap_or_default();
         let state = match secret.state {
             SecretState::Given => format!("Given, {number}"),

@@ -52,7 +52,7 @@ async fn each_setting_is_entered_as_its_schema_says() {
 fn an_empty_text_is_a_value() {
     let mut settings: SiteSettings = sample_of("settings");
     let memory = |settings: &SiteSettings| {
-        let fields = Form::of(settings).groups.into_iter().flat_map(|group| group.fields);
+        let fields = Form::from_settings(settings).groups.into_iter().flat_map(|group| group.fields);
         let field = fields.into_iter().find(|field| field.setting == "postgres.memory").unwrap();
         (field.set.clone(), field.is_set_to_nothing())
     };
@@ -66,7 +66,7 @@ fn an_empty_text_is_a_value() {
 #[test]
 fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
     let settings: SiteSettings = sample_of("settings");
-    let form = Form::of(&settings);
+    let form = Form::from_settings(&settings);
     let as_shown: Vec<(String, String)> = form
         .groups
         .iter()
@@ -115,7 +115,7 @@ fn a_text_says_how_long_it_may_be_and_what_is_no_list_of_lines_stays_json() {
         settings.values.truncate(1);
         settings.values[0].schema = serde_json::from_value(schema).unwrap();
         (settings.values[0].value, settings.values[0].default) = (serde_json::from_value(value).unwrap(), None);
-        Form::of(&settings).groups[0].fields[0].bounds()
+        Form::from_settings(&settings).groups[0].fields[0].bounds()
     };
     let text = json!({ "type": "string", "minLength": 3, "maxLength": 8 });
     assert_eq!(bounds(text, json!(null)).as_deref(), Some("From 3 to 8 characters"));

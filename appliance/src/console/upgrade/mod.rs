@@ -98,7 +98,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
     }
     let view = PlanView::new(page);
     let frame = Frame::new(&context, &caller, Place::Upgrade, view.title.clone());
-    let two = TwoPeople::of(&context, &caller, &view.digest).await?;
+    let two = TwoPeople::load(&context, &caller, &view.digest).await?;
     draw(&Plan { frame, view, request: new_request(), two })
 }
 

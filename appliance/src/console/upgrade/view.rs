@@ -45,5 +45,5 @@ async fn media(context: &Context) -> MediaResult {
 }
 
 pub(super) async fn view(context: &Context, caller: &Caller, asked: (Option<Request>, String)) -> View<MediaResult> {
-    View::of(context, caller, UPGRADE, asked, media(context)).await
+    View::load(context, caller, UPGRADE, asked, media(context)).await
 }

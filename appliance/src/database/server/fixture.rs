@@ -70,7 +70,7 @@ impl Lease {
 
     /// Returns the storage that the settings name.
     pub fn storage(&self) -> Storage {
-        Storage::of(self.secret.path(), Some("landfall-console")).unwrap()
+        Storage::read(self.secret.path(), Some("landfall-console")).unwrap()
     }
 
     /// Returns the port of the server.

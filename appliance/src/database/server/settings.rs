@@ -82,7 +82,7 @@ pub enum State {
 
 /// Reads and checks the files of a folder, without contacting the server. Blocks.
 pub fn read(folder: &Path) -> State {
-    let files = Files::of(folder, &NAMES);
+    let files = Files::read(folder, &NAMES);
     if files.is_empty() {
         return State::Off;
     }

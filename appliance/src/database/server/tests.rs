@@ -142,7 +142,7 @@ async fn both_schemas_have_the_columns_that_are_moved_between_them() {
 /// Checks that the log is one chain after this many entries by concurrent writers.
 async fn assert_one_chain(database: &Database, entries: i64) {
     let mut moment = database.read().begin().await.unwrap();
-    let chain = Chain::of(&mut moment).await.unwrap();
+    let chain = Chain::read(&mut moment).await.unwrap();
     assert!(matches!(&chain, Chain::Whole(head) if head.number == entries), "{chain:?}");
 }
 

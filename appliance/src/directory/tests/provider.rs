@@ -157,7 +157,7 @@ pub fn derive_directory(contents: &[(&str, &str)]) -> Directory {
     for (name, text) in contents {
         landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
     }
-    settings::read(&Files::of(folder.path(), &files::NAMES))
+    settings::read(&Files::read(folder.path(), &files::NAMES))
 }
 
 type Weak = std::sync::Weak<ProviderState>;

@@ -246,7 +246,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> std::thread::
 #[cfg(test)]
 mod tests {
     use landfall_error_codes::CodedError;
-    use landfall_media::runnable::write_program;
+    use landfall_test_support::runnable::write_program;
 
     use super::*;
     use crate::lock::Lock;

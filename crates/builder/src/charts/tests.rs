@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::files::tests::archive;
 use crate::error::Result;
 use crate::fetch::tests::Notes;
-use crate::fetch::tests::registry::digest;
 use crate::pack::tests::Bench;
+use landfall_test_registry::digest;
 
 /// Fake Helm: prints its version, or the templates of a chart unchanged, except that each `RANDOM` is replaced with a
 /// new text.

@@ -248,7 +248,7 @@ mod tests {
                       token.example) echo '{\"Username\":\"<token>\",\"Secret\":\"s\"}';;\n\
                       locked.example) echo 'the keyring is locked'; exit 1;;\n\
                       *) echo 'credentials not found in native keychain'; exit 1;;\nesac\n";
-        landfall_media::runnable::write_program(&helper, script);
+        landfall_test_support::runnable::write_program(&helper, script);
         let mut found =
             configuration(r#"{"credHelpers": {"ghcr.io": "test", "gone.example": "gone"}, "credsStore": "test"}"#);
         found.helpers = Some(folder.path().to_owned());

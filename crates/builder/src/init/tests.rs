@@ -2,7 +2,7 @@
 //! the tests crate renders with the real one.
 
 use landfall_error_codes::CodedError as _;
-use landfall_media::runnable::write_program;
+use landfall_test_support::runnable::write_program;
 
 use super::*;
 

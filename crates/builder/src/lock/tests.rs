@@ -5,11 +5,11 @@ use landfall_media::progress::SilentProgress;
 use landfall_media::store::ContentStore;
 
 use super::*;
-use crate::fetch::tests::registry::{Registry, digest};
 use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
 use crate::program::Renderer;
 use crate::resolution::{Resolution, resolve};
 use crate::tool::Tool;
+use landfall_test_registry::{Registry, digest};
 
 const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  \
     # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - \

@@ -378,14 +378,16 @@ fn write(
             inventory: &inventory,
             files: &files,
         };
-        let sheet = (format!("{}.html", name.stem()), sheet.html().into_bytes());
-        [sheet].into_iter().chain(provenance.clone()).collect()
+        (name.transfer_sheet(), sheet.html().into_bytes())
     };
     let stated = prepared.materials.statement(verified).predicate.build_definition;
-    let others_bytes = provenance.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64);
     let written = match output {
-        BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
-            let output = Output { folder: &path, part_bytes, others: &sheet, others_bytes };
+        BuildOutput::Folder { path, handbook, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
+            let handbook = (name.handbook(), handbook.into_bytes());
+            let known: Vec<_> = provenance.clone().into_iter().chain([handbook]).collect();
+            let others_bytes = known.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+            let others = |files: &[WrittenFile]| [sheet(files)].into_iter().chain(known.clone()).collect();
+            let output = Output { folder: &path, part_bytes, others: &others, others_bytes };
             pack(payload, &store, output, &media, &BuildProgress(progress))
         })?,
         BuildOutput::Stream(stream) => {

@@ -118,7 +118,8 @@ impl ExistingBundle {
         if !whole {
             return None;
         }
-        let beside = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem()), self.name.provenance()];
+        let name = &self.name;
+        let beside = [name.file(FileKind::Head), name.transfer_sheet(), name.provenance(), name.handbook()];
         let sums = fs_err::read_to_string(folder.join(SUMS_NAME)).ok()?;
         parts.into_iter().chain(beside).map(|name| listed_file(folder, &sums, name)).collect()
     }

@@ -165,7 +165,7 @@ fn write(
     let verified = payload.verified_head();
     let (mut files, mut superseded) = (Vec::new(), Vec::new());
     match output {
-        BuildOutput::Folder { path, part_bytes } => {
+        BuildOutput::Folder { path, part_bytes, .. } => {
             let new = verified.bundle_name();
             let (in_the_way, others): (Vec<_>, Vec<_>) =
                 existing(&path, verified).into_iter().partition(|other| other.name == new);

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::fetch::tests::hub_server::Hub;
 use crate::pack::tests::{Bench, composed_lock, tools};
+use landfall_test_support::hub_server::Hub;
 
 /// Time limit for the fastest of several builds of a small release without changes; other programs can slow down some
 /// of them.

@@ -436,7 +436,7 @@ fn values_fit_schemas_and_objects() {
         validator
             .is_valid(&serde_json::json!({ "node": { "name": "a" }, "network": { "podRanges": ["10.0.0.0/16"] } }))
     );
-    let every = include_str!("../../../lifecycle/src/configuration/every-setting.yaml");
+    let every = include_str!("../../../site/src/configuration/every-setting.yaml");
     let every: serde_json::Value = serde_saphyr::from_str(every).expect("YAML");
     assert_eq!(validator.validate(&every).map_err(|error| error.to_string()), Ok(()));
     for unknown in [
@@ -508,7 +508,7 @@ fn kubectl_refusal_names_folder() {
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         landfall_media::durable::create_folder(path.parent().expect("folder")).expect("folder");
-        landfall_media::runnable::write_program(&path, text);
+        landfall_test_support::runnable::write_program(&path, text);
         path
     };
     write("release.yaml", DEFINITION);

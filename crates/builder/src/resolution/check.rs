@@ -254,11 +254,11 @@ mod tests {
     use landfall_media::store::ContentStore;
 
     use super::*;
-    use crate::fetch::tests::hub_server::Hub;
-    use crate::fetch::tests::package_server::{PackageServer, Resource};
-    use crate::fetch::tests::registry::{Registry, digest};
     use crate::fetch::{DockerConfiguration, Registries, Retry};
     use crate::lock::Lock;
+    use landfall_test_registry::{Registry, digest};
+    use landfall_test_support::hub_server::Hub;
+    use landfall_test_support::package_server::{PackageServer, Resource};
 
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     const COMMITS: [&str; 2] = ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];

@@ -154,11 +154,11 @@ mod tests {
     use landfall_media::store::ContentStore;
 
     use super::*;
-    use crate::fetch::tests::registry::digest;
     use crate::fetch::{Client, DockerConfiguration, Registries, Retry, fetch, fetch_manifests};
     use crate::lock::{List, Lock};
     use crate::pins::ArtifactPin;
     use crate::resolution::resolve;
+    use landfall_test_registry::digest;
 
     const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
         shop.example/ranker:1\n    folder:\n      path: weights\n      exclude: ['*.md']\n      pinned: unresolved\n";

@@ -155,10 +155,10 @@ mod tests {
     use landfall_models::sample::gguf;
 
     use super::*;
-    use crate::fetch::tests::registry::digest;
     use crate::fetch::{Client, DockerConfiguration, Registries, Retry, fetch, fetch_manifests};
     use crate::lock::{List, Lock};
     use crate::resolution::{Resolution, resolve};
+    use landfall_test_registry::digest;
 
     const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
         shop.example/chat:1\n    folder:\n      path: models\n      ollama: ['tiny:1b', team/other]\n      pinned: \

@@ -78,11 +78,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fetch::tests::registry::{Registry, digest};
     use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
     use crate::lock::{List, Lock};
     use crate::manifest::{OCI_INDEX, OCI_MANIFEST};
     use crate::resolution::{Resolution, resolve};
+    use landfall_test_registry::{Registry, digest};
 
     /// A registry on the loopback interface with one index.
     struct Bench {

@@ -138,10 +138,10 @@ mod tests {
     use landfall_media::store::ContentStore;
 
     use super::*;
-    use crate::fetch::tests::registry::{Registry, digest};
     use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
     use crate::lock::Lock;
     use crate::resolution::Resolution;
+    use landfall_test_registry::{Registry, digest};
 
     const ADDRESS: &str = "https://dl.example/v1/amd64/kubelet";
 

@@ -100,12 +100,12 @@ mod tests {
     use landfall_media::store::ContentStore;
 
     use super::*;
-    use crate::fetch::tests::hub_server::Hub;
-    use crate::fetch::tests::package_server::{PackageServer, Resource};
-    use crate::fetch::tests::registry::digest;
     use crate::fetch::{DockerConfiguration, Registries, Retry};
     use crate::pack::tests::Bench;
     use crate::resolution::{ChangedKind, InputChange};
+    use landfall_test_registry::digest;
+    use landfall_test_support::hub_server::Hub;
+    use landfall_test_support::package_server::{PackageServer, Resource};
 
     const LOCK: &str = "release/images.lock";
     const DATABASE: &str = "ghcr.io/small/database:1";

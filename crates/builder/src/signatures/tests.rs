@@ -10,10 +10,10 @@ use landfall_media::progress::SilentProgress;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SignatureKind, referrers_tag};
 use serde_json::{Value, json};
 
-use crate::fetch::tests::registry::{Fault, digest};
 use crate::lock::{List, Lock};
 use crate::pack::tests::{Bench, head};
 use crate::resolution::RequestKind;
+use landfall_test_registry::{Fault, digest};
 
 const REPOSITORY: &str = "ghcr.io/small/database";
 const IMAGE: &str = "ghcr.io/small/database:1";

@@ -31,10 +31,3 @@ pub use requirement::Requirement;
 pub use requirements::{applicable, read};
 pub use tags::Tags;
 pub use target::Target;
-
-use landfall_bundle_spec::Sha256;
-
-/// Parses a SHA-256 with hexadecimal digits of either case.
-fn sha256(digits: &str) -> Option<Sha256> {
-    format!("sha256:{}", digits.to_ascii_lowercase()).parse().ok()
-}

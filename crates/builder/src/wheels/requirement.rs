@@ -7,9 +7,9 @@ use landfall_error_codes::codes;
 use landfall_packages::normalize_name;
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
+use super::index::sha256;
 use super::marker::{self, Environment};
 use super::requirements::Refusal;
-use super::sha256;
 use super::target::Target;
 
 /// Maximum length of a package's name, in bytes.

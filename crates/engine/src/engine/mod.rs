@@ -192,7 +192,7 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
                 let record = if is_fatal(&source) {
                     self.journal.last_sequence()
                 } else {
-                    let error = Failure::of(&source);
+                    let error = Failure::from_error(&source);
                     self.journal.append(Event::UndoFailed { step: planned.id.clone(), error })?
                 };
                 let first = self.journal.state().steps.iter().find_map(|step| step.failure.clone()).map(Box::new);
@@ -208,7 +208,7 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
         let record = if is_fatal(&source) {
             self.journal.last_sequence()
         } else {
-            self.journal.append(Event::Failed { step: planned.id.clone(), error: Failure::of(&source) })?
+            self.journal.append(Event::Failed { step: planned.id.clone(), error: Failure::from_error(&source) })?
         };
         let (step, title, source) = (planned.id.clone(), planned.title.clone(), Box::new(source));
         Err(EngineError::StepFailed { step, title, record, source })
@@ -249,7 +249,7 @@ fn is_fatal(error: &StepError) -> bool {
 }
 
 fn log<A>(planned: &PlannedStep<A>, error: &StepError) {
-    let recorded = Failure::of(error);
+    let recorded = Failure::from_error(error);
     tracing::error!(step = %planned.id, code = error.code().id, causes = ?recorded.causes, "{error}");
 }
 

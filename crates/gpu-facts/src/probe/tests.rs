@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use landfall_error_codes::codes;
-use landfall_media::runnable::write_program;
+use landfall_test_support::runnable::write_program;
 
 use super::{Outcome, Probe};
 use crate::hardware::NVIDIA;

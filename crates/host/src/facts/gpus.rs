@@ -157,7 +157,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use landfall_media::durable;
-    use landfall_media::runnable::write_program;
+    use landfall_test_support::runnable::write_program;
 
     use super::*;
 

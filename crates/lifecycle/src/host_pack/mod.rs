@@ -21,7 +21,7 @@ use landfall_media::{Payload, durable};
 use landfall_release_document::{HostPackDocument, HostRecipe, PackageFormat};
 use serde::{Deserialize, Serialize};
 
-use crate::pins::PinnedTrust;
+use landfall_site::pins::PinnedTrust;
 
 pub(crate) use manager::{Manager, PackageState};
 use packages::Packages;

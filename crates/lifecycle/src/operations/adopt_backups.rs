@@ -22,12 +22,12 @@ use landfall_engine::journal::Phase;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::kept::KeptData;
-use crate::backups::summarize;
-use crate::backups::{BackupFolder, MARKS, newest_proven, only_repository, unusable};
-use crate::configuration::{BucketSettings, SiteConfiguration};
-use crate::license;
-use crate::marks::Marks;
-use crate::pins::JournalFolder;
+use landfall_site::backups::summarize;
+use landfall_site::backups::{BackupFolder, MARKS, newest_proven, only_repository, unusable};
+use landfall_site::configuration::{BucketSettings, SiteConfiguration};
+use landfall_site::license;
+use landfall_site::marks::Marks;
+use landfall_site::pins::JournalFolder;
 
 /// Folder of a repository until its copy is complete.
 const INCOMING: &str = "incoming";

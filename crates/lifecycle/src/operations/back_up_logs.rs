@@ -18,9 +18,9 @@ use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use crate::backups::points_in_time;
-use crate::backups::{LogIndex, LogRecords, Manifest, SavedLog, SavingLogs, has_logs, refuse, unusable};
-use crate::room::Demand;
+use landfall_site::backups::points_in_time;
+use landfall_site::backups::{LogIndex, LogRecords, Manifest, SavedLog, SavingLogs, has_logs, refuse, unusable};
+use landfall_site::room::Demand;
 
 /// Free space in bytes that a log backup requires to begin.
 const LEAST_BYTES: u64 = 512 << 20;

@@ -16,8 +16,8 @@ use super::backup::{newest_of, proven_in};
 use super::restore::RestoreRequest;
 use super::restore_choice::candidates;
 use super::testing::{installed_site, with_data};
-use crate::backups::missing_copies;
-use crate::pins::Pins;
+use landfall_site::backups::missing_copies;
+use landfall_site::pins::Pins;
 
 const HISTORIES: u64 = 100_000;
 

@@ -16,7 +16,7 @@ use super::configure::PreparedConfigure;
 use super::error::Result;
 use super::secrets::SecretInput;
 use super::status::backups_status;
-use crate::backups::has_logs;
+use landfall_site::backups::has_logs;
 
 /// Schedule and retention of backups. A drill proves each daily backup as soon as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -104,17 +104,17 @@ impl Operations {
 
 #[cfg(test)]
 mod tests {
-    use crate::backups::last_try;
     use landfall_engine::step::StepError;
     use landfall_error_codes::{CodedError, codes};
     use landfall_media::durable;
+    use landfall_site::backups::last_try;
     use serde_json::json;
 
     use super::*;
-    use crate::configuration::ChangedValues;
     use crate::operations::install::tests::release;
     use crate::operations::testing::{Systemd, installed_site, with_data};
-    use crate::site_secrets::NO_SECRETS;
+    use landfall_site::configuration::ChangedValues;
+    use landfall_site::site_secrets::NO_SECRETS;
 
     #[test]
     fn schedule_reports_settings_next_and_latest() {

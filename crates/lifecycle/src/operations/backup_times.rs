@@ -9,8 +9,8 @@ use landfall_host::files;
 use super::Operations;
 use super::backup::{chosen_backup, refuse_without_rules};
 use super::error::Result;
-use crate::backups::last_try;
 use crate::steps::agent::unit_files::BACKUP_LIMITS;
+use landfall_site::backups::last_try;
 
 impl Operations {
     /// Returns the times of scheduled backups; `None` if nothing is backed up. Queries systemd, and changes nothing.

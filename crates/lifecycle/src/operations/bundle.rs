@@ -23,12 +23,12 @@ use landfall_release_document::{
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use super::{Operations, carried};
-use crate::choice::locate_for_host;
-use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::license::{GivenLicense, LicensedHost, LicensedRelease, Licensing};
-use crate::marks::Marks;
 use crate::plan::host_ports::HostPorts;
 use crate::plan::objects::ObjectsInputs;
+use landfall_site::choice::locate_for_host;
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration};
+use landfall_site::license::{GivenLicense, LicensedHost, LicensedRelease, Licensing};
+use landfall_site::marks::Marks;
 
 /// Locates a bundle, verifies its head and parses its release: the only way from a path to a usable bundle. Reads no
 /// payload. Fails if the bundle needs a newer Landfall.

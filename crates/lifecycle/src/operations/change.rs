@@ -13,8 +13,8 @@ use super::error::{OperationError, Result};
 use super::restore::RestoreOutcome;
 use super::running::RunningOperation;
 use super::upgrade::UpgradeOutcome;
-use crate::pins::Pins;
 use crate::steps::action::Action;
+use landfall_site::pins::Pins;
 
 /// Details of an undone change.
 #[derive(Debug, Default)]

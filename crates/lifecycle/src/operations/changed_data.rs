@@ -14,11 +14,13 @@ use super::Operations;
 use super::backup::proven_of;
 use super::error::{OperationError, Result};
 use super::restore_choice::needed_logs;
-use crate::backups::{LiveVolume, Manifest, SavedStream, new_token, stops_beside, summarize, unusable, with_others};
 use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
 use crate::steps::stop::Stop;
+use landfall_site::backups::{
+    LiveVolume, Manifest, SavedStream, new_token, stops_beside, summarize, unusable, with_others,
+};
 
 /// The planned treatment of components' data.
 pub(super) struct PlannedData {

@@ -22,10 +22,10 @@ use super::error::{OperationError, Result};
 use super::history::History;
 use super::past::JournaledOperation;
 use super::unit::stop;
-use crate::pins::Pins;
 use crate::plan::upgrade::{ChangedObject, DocumentsOfBoth, WayOfChange, changed_objects};
-use crate::site_secrets::{NewSecrets, SecretStore};
 use crate::steps::action::Action;
+use landfall_site::pins::Pins;
+use landfall_site::site_secrets::{NewSecrets, SecretStore};
 
 /// Field of a component's object that another manager has set to another value than the release.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

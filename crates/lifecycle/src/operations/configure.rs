@@ -13,10 +13,7 @@ use super::bundle::TrustedRelease;
 use super::change::ChangeOutcome;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
-use super::secrets::SecretInput;
-use crate::configuration::{BackupSettings, ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
-use crate::findings::{Finding, refuse_unknown};
-use crate::pins::Pins;
+use super::secrets::{SecretInput, refuse_given};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::{
@@ -26,7 +23,6 @@ use crate::plan::gpu_resources::{self, GpuResourceInputs};
 use crate::plan::models::{FittedModels, fit_models, is_changed, is_fitted};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{DocumentsOfBoth, set_edits};
-use crate::site_secrets::{BroughtSecrets, NewSecrets};
 use crate::steps::action::Action;
 use crate::steps::replace::Replace;
 use landfall_bundle_spec::head::Contents;
@@ -36,6 +32,10 @@ use landfall_engine::plan::Plan;
 use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::ReleaseDocument;
+use landfall_site::configuration::{BackupSettings, ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
+use landfall_site::findings::{Finding, refuse_unknown};
+use landfall_site::pins::Pins;
+use landfall_site::site_secrets::{BroughtSecrets, NewSecrets};
 
 /// A change of settings that is possible. Nothing is changed yet.
 pub struct PreparedConfigure<'a> {
@@ -134,7 +134,7 @@ impl Operations {
         refuse_unknown(&settings.accept, &release.release)?;
         let made = history.last_actions()?;
         let given = self.given_secrets(&release.release, (&pins.settings, &settings), &made, secrets)?;
-        given.refuse()?;
+        refuse_given(&given)?;
         let fitted = self.refit_models(&pins, &release, &settings)?;
         let computed = computed_values(&Networks::of(&settings)?, &fitted);
         let values = resolve_values(&release.release, &settings, &computed)?;
@@ -349,9 +349,9 @@ mod tests {
 
     use super::*;
     use crate::operations::install::tests::{Fixture, release};
-    use crate::site_secrets::NO_SECRETS;
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
+    use landfall_site::site_secrets::NO_SECRETS;
 
     /// No step makes this change, so only the journal can hold it.
     #[test]

@@ -23,8 +23,8 @@ use super::administration::component_of;
 use super::error::{OperationError, Result};
 use super::license_answer::site_of;
 use super::unit::RunEvents;
-use crate::console::{AuditRecord, ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
+use landfall_site::console::{AuditRecord, ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 
 /// Secret in which a site supplies the console's certificate.
 const SUPPLIED_CERTIFICATE: &str = "console-tls";

@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::Operations;
 use super::backup::BackupCheckReport;
 use super::error::Result;
-use crate::backups::{BackupCopies, Copies, CopyRecords, shut_out_former};
-use crate::pins::Pins;
+use landfall_site::backups::{BackupCopies, Copies, CopyRecords, shut_out_former};
+use landfall_site::pins::Pins;
 
 /// Folders and buckets that now have every proven backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -18,8 +18,8 @@ use landfall_media::progress::{Event, Progress};
 use sha2::Digest;
 
 use super::error::{OperationError, Result};
-use crate::content;
 use landfall_host::paths::SitePaths;
+use landfall_site::content;
 
 /// The running program, even if its file was replaced or removed.
 const RUNNING: &str = "/proc/self/exe";

@@ -14,10 +14,10 @@ use landfall_engine::step::StepError;
 
 use super::changing::ObjectEdit;
 use super::error_codes::only_license;
-use crate::configuration::ConfigurationError;
-use crate::findings::Finding;
-use crate::marks::MarksError;
 use crate::replaced_data;
+use landfall_site::configuration::ConfigurationError;
+use landfall_site::findings::Finding;
+use landfall_site::marks::MarksError;
 
 /// A result of this module.
 pub type Result<T, E = OperationError> = std::result::Result<T, E>;
@@ -353,7 +353,7 @@ pub enum OperationError {
     Engine(#[from] EngineError),
     /// Proofs could not run.
     #[error(transparent)]
-    Prove(#[from] crate::proofs::ProveError),
+    Prove(#[from] landfall_site::proofs::ProveError),
     /// The result depends on an old journal that cannot be read.
     #[error("the old journal {} cannot be read: {reason}", .path.display())]
     Archive {

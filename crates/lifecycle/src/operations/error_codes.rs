@@ -3,7 +3,7 @@
 use landfall_error_codes::{Code, CodedError, ExitClass, cases, codes};
 
 use super::error::OperationError;
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Returns true if the machine itself is ready and only a license is missing.
 pub(super) fn only_license(blockers: &[Finding]) -> bool {

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::Operations;
 use super::error::Result;
-use crate::backups::{BackupFolder, CopyRecords, admit_new_key, shut_out_former};
-use crate::pins::Pins;
+use landfall_site::backups::{BackupFolder, CopyRecords, admit_new_key, shut_out_former};
+use landfall_site::pins::Pins;
 
 /// Key that replaces the previous one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -19,9 +19,9 @@ use serde_json::Value;
 use super::Operations;
 use super::backup::find_in;
 use super::error::Result;
-use crate::backups::cluster::{self, OBJECTS, read_objects};
-use crate::backups::fetch::Fetch;
-use crate::backups::{newest_proven, unusable};
+use landfall_site::backups::cluster::{self, OBJECTS, read_objects};
+use landfall_site::backups::fetch::Fetch;
+use landfall_site::backups::{newest_proven, unusable};
 
 /// Mode of an exported file: only root may read it, because a backup contains Secrets.
 const MODE: u32 = 0o600;
@@ -214,8 +214,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::backups::BackupFolder;
     use crate::operations::testing::operations;
+    use landfall_site::backups::BackupFolder;
 
     fn object(kind: &str, namespace: &str, name: &str) -> Value {
         json!({"apiVersion": "v1", "kind": kind, "metadata": {"namespace": namespace, "name": name}})

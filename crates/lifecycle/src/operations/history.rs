@@ -19,9 +19,9 @@ use super::error::{OperationError, Result};
 use super::folded::{Effect, FoldedOperations};
 use super::past::{JournaledOperation, release_of};
 use super::{Operations, engine_file};
-use crate::pins::{KeptRelease, PinnedTrust, Pins};
 use crate::plan::upgrade::StepTimes;
 use crate::steps::action::{Action, LastActions};
+use landfall_site::pins::{KeptRelease, PinnedTrust, Pins};
 
 /// Number of releases that a site keeps: the installed one, and the one before it.
 const KEPT_RELEASES: usize = 2;

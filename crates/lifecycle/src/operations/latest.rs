@@ -15,7 +15,7 @@ use super::console::is_outside;
 use super::error::Result;
 use super::past::JournaledOperation;
 use super::past_operations::titles;
-use crate::pins::Pins;
+use landfall_site::pins::Pins;
 
 impl Operations {
     /// Returns the latest operation from its journal; `None` on a machine without one. Changes nothing.

@@ -20,12 +20,12 @@ use serde::Serialize;
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::Result;
-use crate::license::usage;
-use crate::license::{
+use landfall_site::license::usage;
+use landfall_site::license::{
     DatedStanding, GivenLicense, LicenseRecord, LicensedHost, Licensing, cluster_identifier, identifier_texts, judge,
     needs, why,
 };
-use crate::license::{date_note, license_terms, terms_note, trusted_date};
+use landfall_site::license::{date_note, license_terms, terms_note, trusted_date};
 
 /// Time for which a license waits for the API server, whose answer only adds an identifier.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);

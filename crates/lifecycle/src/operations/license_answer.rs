@@ -14,9 +14,9 @@ use landfall_license::{License, Standing};
 use super::Operations;
 use super::error::Result;
 use super::license::license_with_status;
-use crate::console::{AuditRecord, ConsoleFiles};
-use crate::license::{LicenseRecord, LicensedHost};
 use crate::steps::license_key::LicenseKey;
+use landfall_site::console::{AuditRecord, ConsoleFiles};
+use landfall_site::license::{LicenseRecord, LicensedHost};
 
 /// Status of the site's license at one moment, for all answers of the next seconds.
 pub struct JudgedLicense {

@@ -13,7 +13,7 @@ use super::bundle::SignedHead;
 use super::error::{OperationError, Result};
 use super::trust::Trust;
 use super::upgrade::refuse_unrelated;
-use crate::marks::Marks;
+use landfall_site::marks::Marks;
 
 /// A release that was found and whose signatures were verified by the site's trusted root.
 #[derive(Debug)]

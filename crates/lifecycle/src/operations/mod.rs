@@ -127,13 +127,13 @@ pub use upgrade::{PreparedUpgrade, UpgradeOutcome, UpgradeRequest};
 pub use upload::CheckedBundle;
 pub use verify_site::SiteVerification;
 
-pub use crate::backups::{BackupCopies, CheckResult, DrillReport, DrilledStream, LogOutcome, SavedLog};
-pub use crate::proofs::{Mismatch, ProofResult, ProveError};
-pub use crate::uploads::ArrivedBundle;
+pub use landfall_site::backups::{BackupCopies, CheckResult, DrillReport, DrilledStream, LogOutcome, SavedLog};
+pub use landfall_site::proofs::{Mismatch, ProofResult, ProveError};
+pub use landfall_site::uploads::ArrivedBundle;
 
 use landfall_host::paths::SitePaths;
 
-use crate::pins::{JournalFolder, Pins};
+use landfall_site::pins::{JournalFolder, Pins};
 
 /// Shared context of all operations.
 #[derive(Clone)]

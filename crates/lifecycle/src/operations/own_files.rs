@@ -14,16 +14,16 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use super::kept::KeptData;
 use super::{Operations, engine_file};
-use crate::backups::cluster::remove_scratch;
-use crate::backups::last_try;
-use crate::console::ConsoleFiles;
-use crate::content::remove_others;
-use crate::license;
-use crate::marks::Marks;
-use crate::site_secrets::SecretStore;
 use crate::steps::etcd_snapshot;
 use crate::steps::stage::INSTALLER_NAME;
-use crate::uploads;
+use landfall_site::backups::cluster::remove_scratch;
+use landfall_site::backups::last_try;
+use landfall_site::console::ConsoleFiles;
+use landfall_site::content::remove_others;
+use landfall_site::license;
+use landfall_site::marks::Marks;
+use landfall_site::site_secrets::SecretStore;
+use landfall_site::uploads;
 
 impl Operations {
     /// Durably keeps the running program and the release's head. Returns the program's digest.

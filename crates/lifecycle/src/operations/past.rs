@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::error::{OperationError, Result};
 use super::folded::{ClosedOperation, Effect};
-use crate::pins::{Pins, Replay};
 use crate::steps::action::Action;
+use landfall_site::pins::{Pins, Replay};
 
 /// One operation, from its journal.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::error::Result;
 use super::latest::{cause_text, failure_of};
 use super::past::JournaledOperation;
 use super::status::is_stuck;
-use crate::pins::{Pins, State};
+use landfall_site::pins::{Pins, State};
 
 impl Operations {
     /// Returns the latest operations of the site, at most `limit`. An unreadable journal hides no other. Changes
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::operations::install::tests::{Fixture, release};
     use crate::operations::testing::operations;
-    use crate::site_secrets::NO_SECRETS;
+    use landfall_site::site_secrets::NO_SECRETS;
 
     /// Returns a site on which one setting has changed since the install.
     fn site() -> Fixture {

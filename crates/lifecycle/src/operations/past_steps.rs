@@ -12,7 +12,7 @@ use super::console::is_outside;
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
 use super::past_operations::titles;
-use crate::pins::Pins;
+use landfall_site::pins::Pins;
 
 /// Operation with its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -15,14 +15,14 @@ use super::configure::fitted_to;
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
-use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::findings::{self, Finding, Severity, accepted_warnings, refuse_unknown, sort};
-use crate::license::Licensing;
 use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
 use crate::preflight::{Sizes, Subject, preflight};
-use crate::site_secrets::{BroughtSecrets, GivenSecrets, NewSecrets, SecretInputs};
 use crate::steps::action::Action;
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration};
+use landfall_site::findings::{self, Finding, Severity, accepted_warnings, refuse_unknown, sort};
+use landfall_site::license::Licensing;
+use landfall_site::site_secrets::{BroughtSecrets, GivenSecrets, NewSecrets, SecretInputs};
 
 /// A planned install. It changes nothing and cannot be run.
 pub struct PlannedInstall {

@@ -17,14 +17,14 @@ use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::planned::{first_secrets, sizes};
 use super::trust::Trust;
-use crate::choice::locate_for_host;
-use crate::configuration::SiteConfiguration;
-use crate::findings::{Finding, Severity, accept, refuse_unknown, sort};
-use crate::license::{LicensedHost, needs};
 use crate::plan::host_ports::HostPorts;
 use crate::plan::objects::ObjectsInputs;
 use crate::preflight::{Subject, preflight};
-use crate::site_secrets::BroughtSecrets;
+use landfall_site::choice::locate_for_host;
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::findings::{Finding, Severity, accept, refuse_unknown, sort};
+use landfall_site::license::{LicensedHost, needs};
+use landfall_site::site_secrets::BroughtSecrets;
 
 /// A person's request.
 #[derive(Debug, Clone, Default)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::status::site_state;
-use crate::proofs::{ProofResult, ProveError, Prover, choose_proofs, result, result_within};
+use landfall_site::proofs::{ProofResult, ProveError, Prover, choose_proofs, result, result_within};
 
 /// Time for which the API server is awaited before the first proof, and for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);

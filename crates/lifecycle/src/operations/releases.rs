@@ -6,7 +6,7 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::trust::Trust;
-use crate::pins::KeptRelease;
+use landfall_site::pins::KeptRelease;
 
 impl Operations {
     /// Returns the kept releases, the installed one first; empty on a machine without a site. Changes nothing.

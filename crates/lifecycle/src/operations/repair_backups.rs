@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Operations;
 use super::error::Result;
-use crate::backups::{BackupFolder, unusable};
+use landfall_site::backups::{BackupFolder, unusable};
 
 /// Bytes of packs that are read before each backup. If a repository has more than seven times as many, it is a seventh
 /// of them. At 200 MB per second, this takes at most 23 minutes, or a seventh of a full check.

@@ -11,10 +11,10 @@ use landfall_error_codes::codes;
 use super::backup::{find_in, is_of, no_backups, others, without_one};
 use super::error::{OperationError, Result};
 use super::restore::RestoreRequest;
-use crate::backups::{Chain, IdleLog, LogIndex, Manifest, SavedStream, unusable};
-use crate::pins::Pins;
 use crate::plan::restore::RestoredStream;
 use crate::steps::set_aside::SetAside;
+use landfall_site::backups::{Chain, IdleLog, LogIndex, Manifest, SavedStream, unusable};
+use landfall_site::pins::Pins;
 
 /// Component name for a backup's data of the cluster itself.
 const CLUSTER: &str = "cluster";
@@ -213,8 +213,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::backups::logs::tests::log;
     use crate::operations::testing::{installed_site, with_data};
+    use landfall_site::testing::log;
 
     fn time(minute: i64) -> Timestamp {
         Timestamp::from_second(60 * minute).unwrap()

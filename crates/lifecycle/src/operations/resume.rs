@@ -12,7 +12,7 @@ use super::past::JournaledOperation;
 use super::restore::RestoreOutcome;
 use super::uninstall::UninstallOutcome;
 use super::upgrade::UpgradeOutcome;
-use crate::site::UndoScope;
+use crate::context::UndoScope;
 
 /// Result of a resume.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::marks::Marks;
-use crate::pins::{PinnedTrust, Pins};
 use landfall_bundle_spec::limits::AREA_FILE_BYTES;
 use landfall_bundle_spec::trust::{Revocation, Root};
 use landfall_host::files;
+use landfall_site::marks::Marks;
+use landfall_site::pins::{PinnedTrust, Pins};
 
 use super::Operations;
 use super::error::{OperationError, Result};

@@ -18,13 +18,14 @@ use super::error::{OperationError, Result};
 use super::kept::{KeptData, Origin};
 use super::trust::Trust;
 use super::{Operations, engine_file};
-use crate::marks::Marks;
-use crate::pins::{Event, Journal, KeptRelease, Pins, State};
+use crate::context::{Site, UndoScope};
 use crate::replaced_data;
-use crate::site::{HostAccess, Medium, Place, Releases, Site, SiteRelease, UndoScope};
 use crate::steps;
 use crate::steps::action::Action;
 use crate::steps::secret::Secret;
+use landfall_site::marks::Marks;
+use landfall_site::pins::{Event, Journal, KeptRelease, Pins, State};
+use landfall_site::place::{HostAccess, Medium, Place, Releases, SiteRelease};
 
 /// An operation that this process holds.
 pub(super) struct RunningOperation {

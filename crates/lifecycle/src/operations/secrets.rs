@@ -6,12 +6,12 @@ use landfall_release_document::ReleaseDocument;
 use super::Operations;
 use super::error::{Result, refuse_blocked};
 use super::history::History;
-use crate::configuration::SiteConfiguration;
-use crate::site_secrets::{
-    BroughtSecrets, GivenSecrets, KeptSecrets, NO_SECRETS, SecretInputs, SecretKey, SecretStore,
-};
 use crate::steps::action::LastActions;
 use crate::steps::site_secret::numbers;
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::site_secrets::{
+    BroughtSecrets, GivenSecrets, KeptSecrets, NO_SECRETS, SecretInputs, SecretKey, SecretStore,
+};
 
 /// A change's treatment of secrets.
 #[derive(Debug, Clone, Copy)]
@@ -60,9 +60,7 @@ impl Operations {
     }
 }
 
-impl GivenSecrets {
-    /// Fails with all missing or invalid secrets at once.
-    pub(super) fn refuse(&self) -> Result<()> {
-        refuse_blocked(self.findings.iter().cloned())
-    }
+/// Fails with all missing or invalid secrets at once.
+pub(super) fn refuse_given(given: &GivenSecrets) -> Result<()> {
+    refuse_blocked(given.findings.iter().cloned())
 }

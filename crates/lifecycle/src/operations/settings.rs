@@ -6,9 +6,9 @@ use landfall_release_document::{COMPUTED_PREFIX, ReleaseDocument, SiteValue};
 
 use super::Operations;
 use super::error::Result;
-use crate::configuration::SiteConfiguration;
-use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore};
 use crate::steps::site_secret::numbers;
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::site_secrets::{SecretKey, SecretNumbers, SecretStore};
 
 /// Returns the secrets of a release, by the numbers and files of the given values.
 fn secret_settings(release: &ReleaseDocument, numbers: &SecretNumbers, store: &SecretStore) -> Vec<SecretSetting> {
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
     use crate::operations::install::tests::release;
-    use crate::site_secrets::StoredValue;
+    use landfall_site::site_secrets::StoredValue;
 
     /// Value that the site gave.
     const PASSWORD: &str = "canary-password";

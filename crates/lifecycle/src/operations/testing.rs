@@ -2,9 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use landfall_agent::units::BACKUP_TIMER;
 use landfall_bundle_spec::sample::Vendor;
@@ -13,23 +11,12 @@ use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::paths::SitePaths;
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
-use landfall_media::progress::{Event, Progress, SilentProgress};
+use landfall_media::progress::SilentProgress;
 use serde_json::{Value, json};
 
 use super::Operations;
 use super::install::tests::{Fixture, release};
-
-/// Progress that collects notes.
-#[derive(Default)]
-pub(crate) struct Notes(pub(crate) Mutex<Vec<String>>);
-
-impl Progress for Notes {
-    fn event(&self, event: Event) {
-        if let Event::Note(text) = event {
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
+pub(crate) use landfall_site::testing::{Notes, other_disk};
 
 /// Returns operations below a temporary folder, with nothing installed.
 pub(super) fn operations() -> (tempfile::TempDir, Operations) {
@@ -79,12 +66,4 @@ pub(super) fn with_data() -> Value {
         }],
     }]);
     document
-}
-
-/// Returns a folder on another filesystem than temporary files, which may be in memory.
-pub(crate) fn other_disk() -> tempfile::TempDir {
-    let device = |folder: &Path| std::fs::metadata(folder).unwrap().dev();
-    let temporary = device(&std::env::temp_dir());
-    let other = ["/dev/shm", "/var/tmp"].into_iter().find(|folder| device(Path::new(folder)) != temporary);
-    tempfile::tempdir_in(other.unwrap()).unwrap()
 }

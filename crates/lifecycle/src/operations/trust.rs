@@ -7,7 +7,7 @@ use landfall_bundle_spec::{Sha256, Verified};
 use landfall_media::bundle::locate;
 
 use super::error::{OperationError, Result};
-use crate::pins::PinnedTrust;
+use landfall_site::pins::PinnedTrust;
 
 /// Anchor of trust, and its source.
 #[derive(Debug, Clone)]

@@ -10,9 +10,9 @@ use super::error::{OperationError, Result};
 use super::history::History;
 use super::kept::{KeptData, KeptVolume};
 use super::past::JournaledOperation;
-use crate::pins::Pins;
-use crate::site::UndoScope;
+use crate::context::UndoScope;
 use landfall_media::durable;
+use landfall_site::pins::Pins;
 
 /// A person's choice for the volumes and generated secrets of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use landfall_release_document::{DataRoom, ReleaseDocument, Requirements};
 
 use super::Operations;
 use super::error::Result;
-use crate::backups::BackupEstimate;
-use crate::room::{Demand, FilesystemPeak, peaks};
 use crate::steps::action::Action;
+use landfall_site::backups::BackupEstimate;
+use landfall_site::room::{Demand, FilesystemPeak, peaks};
 
 /// Inodes of a blob, which is a file in a folder of its own.
 const INODES_OF_BLOB: u64 = 2;

@@ -8,8 +8,8 @@ use landfall_release_document::ComponentEntry;
 use serde_json::Value;
 
 use super::components::{ComponentInputs, artifact};
-use crate::content::artifact_folder;
 use landfall_engine::step::StepError;
+use landfall_site::content::artifact_folder;
 
 /// Hex digits of the artifact's digest in a claim's name.
 const DIGITS: usize = 12;

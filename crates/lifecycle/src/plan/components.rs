@@ -8,9 +8,6 @@ use landfall_release_document::{self as document, ArtifactEntry, ComponentEntry,
 use serde_json::Value;
 
 use super::claims::Claims;
-use crate::configuration::{Patch, ResolvedValues, apply_patches, refuse_unfit};
-use crate::content::{artifact_folder, minor_version};
-use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
 use crate::steps::component::Component;
 use crate::steps::component_ready::ComponentReady;
@@ -25,6 +22,9 @@ use crate::steps::site_secret::SiteSecret;
 use landfall_cluster::{Edits, Owner};
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
 use landfall_engine::step::StepError;
+use landfall_site::configuration::{Patch, ResolvedValues, apply_patches, refuse_unfit};
+use landfall_site::content::{artifact_folder, minor_version};
+use landfall_site::site_secrets::SecretNumbers;
 
 /// Inputs of the components' steps.
 #[derive(Debug, Clone, Copy)]

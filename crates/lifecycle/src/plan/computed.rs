@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::network::Networks;
-use crate::configuration::ResolvedValues;
 use landfall_agent::nameservers;
 use landfall_host::paths::SitePaths;
+use landfall_site::configuration::ResolvedValues;
 
 /// Names of the values that a site cannot set. A release may declare targets for them:
 ///

@@ -10,12 +10,12 @@ use landfall_engine::plan::{OnFailure, Plan, PlannedStep};
 use landfall_engine::step::StepError;
 
 use super::components::{ComponentInputs, component_steps};
-use super::install::backup_schedule;
-use crate::configuration::{BackupSettings, Patch};
+use super::site_steps::backup_schedule;
 use crate::steps::action::{Action, LastActions};
 use crate::steps::component::Component;
 use crate::steps::replace::Replace;
 use crate::steps::site_secret::SiteSecret;
+use landfall_site::configuration::{BackupSettings, Patch};
 
 /// Changing field of an object.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

@@ -14,4 +14,5 @@ pub mod objects;
 #[cfg(test)]
 mod power_cuts;
 pub mod restore;
+mod site_steps;
 pub mod upgrade;

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use landfall_error_codes::codes;
 
-use crate::configuration::SiteConfiguration;
-use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
 use landfall_host::node::NodeIdentity;
 use landfall_host::range::IpRange;
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::node_name::{LONGEST_NODE_NAME, is_node_name};
 
 /// Default addresses of pods: 256 nodes of 254 pods each.
 const PODS: &str = "10.244.0.0/16";

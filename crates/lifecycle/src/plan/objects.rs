@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::computed::computed_values;
 use super::network::Networks;
-use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, apply_patches, resolve_values};
+use landfall_site::configuration::{Patch, ResolvedValues, SiteConfiguration, apply_patches, resolve_values};
 
 /// Inputs of the objects.
 #[derive(Debug, Clone, Copy)]

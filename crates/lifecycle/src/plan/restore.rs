@@ -13,11 +13,7 @@ use landfall_release_document::ReleaseDocument;
 
 use landfall_engine::plan::{OnFailure, Plan, PlannedStep};
 
-use super::install::step;
-use crate::backups::SavedStream;
-use crate::backups::cut_of;
-use crate::backups::load::{log_bytes, size_bytes};
-use crate::configuration::BackupSettings;
+use super::site_steps::step;
 use crate::steps::action::Action;
 use crate::steps::begin_logs::BeginLogs;
 use crate::steps::begin_use::BeginUse;
@@ -30,6 +26,10 @@ use crate::steps::set_aside::SetAside;
 use crate::steps::start::Start;
 use crate::steps::stop::Stop;
 use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
+use landfall_site::backups::SavedStream;
+use landfall_site::backups::cut_of;
+use landfall_site::backups::load::{log_bytes, size_bytes};
+use landfall_site::configuration::BackupSettings;
 
 /// Minimum bytes per second that a restore loads, for predictions.
 const LOADING_RATE: u64 = 20 << 20;

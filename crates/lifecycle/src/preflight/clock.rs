@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use landfall_agent::clock::{Evidence, Plausibility, evidence, plausibility};
 use landfall_error_codes::codes;
 
-use crate::findings::Finding;
 use landfall_host::facts::Facts;
 use landfall_host::paths::SitePaths;
+use landfall_site::findings::Finding;
 
 /// Returns a blocker for a clock that cannot be right, on a host that gets a site.
 pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Finding> {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
 
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Landfall's support for a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

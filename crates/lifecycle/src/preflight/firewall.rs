@@ -2,13 +2,13 @@
 
 use landfall_error_codes::codes;
 
-use crate::backups::drill::network as drill_network;
-use crate::findings::{Finding, quote};
 use crate::plan::network::Networks;
-use crate::pod_packets::{OVERLAY, hits, is_open, names_interface, passes_pods};
 use landfall_agent::bridge::BRIDGE;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Network};
 use landfall_host::range::IpRange;
+use landfall_site::backups::drill::network as drill_network;
+use landfall_site::findings::{Finding, quote};
+use landfall_site::pod_packets::{OVERLAY, hits, is_open, names_interface, passes_pods};
 
 /// Returns the findings about firewalls that block pods' traffic, now or after the next boot.
 pub(crate) fn firewall_findings(network: &Network, networks: &Networks) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use landfall_host::facts::Facts;
 use landfall_release_document::ReleaseDocument;
 
 use super::two_numbers;
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Returns the finding about the host's glibc; `None` if every program of the last node pack is linked statically.
 pub(super) fn finding(facts: &Facts, release: &ReleaseDocument) -> Option<Finding> {

@@ -4,7 +4,7 @@
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
 
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Seconds by which system clock and hardware clock may differ: a time program writes the hardware clock every eleven
 /// minutes.

@@ -4,11 +4,11 @@
 use landfall_error_codes::codes;
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
-use crate::configuration::SiteConfiguration;
-use crate::findings::{self, Finding};
 use crate::plan::host_ports::HostPorts;
-use crate::room::{FilesystemPeak, size};
 use landfall_host::facts::Facts;
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::findings::{self, Finding};
+use landfall_site::room::{FilesystemPeak, size};
 
 pub(crate) use firewall::{firewall_findings as closed_firewalls, inbound};
 pub(crate) use gpu::problem_of_gpu;

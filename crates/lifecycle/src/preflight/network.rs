@@ -5,12 +5,12 @@ use landfall_host::facts::Facts;
 use landfall_release_document::ReleaseDocument;
 
 use super::{EarlierSite, Subject, firewall};
-use crate::configuration::SiteConfiguration;
-use crate::console::{HOST_PORT, console_of};
-use crate::findings::{Finding, quote};
-use crate::node_name::LONGEST_NODE_NAME;
 use crate::plan::host_ports::{HostPorts, Transport};
 use crate::plan::network::{Networks, node_identity};
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::console::{HOST_PORT, console_of};
+use landfall_site::findings::{Finding, quote};
+use landfall_site::node_name::LONGEST_NODE_NAME;
 
 /// TCP ports of the API server, etcd, kubelet, kube-proxy, controller manager, scheduler and registry.
 const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];

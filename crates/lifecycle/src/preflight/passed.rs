@@ -5,8 +5,8 @@ use landfall_host::facts::Facts;
 
 use super::storage::{SYNC_MICROS, SYSTEM_BYTES, data_options, milliseconds};
 use super::{CONTROLLERS, KERNEL, Subject, distribution, host};
-use crate::findings::Finding;
-use crate::room::{DATA, EVICTION_BYTES, size};
+use landfall_site::findings::Finding;
+use landfall_site::room::{DATA, EVICTION_BYTES, size};
 
 /// A passed finding for codes without a finding, with its measured and needed values.
 struct PassedFinding {

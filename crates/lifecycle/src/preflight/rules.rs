@@ -6,7 +6,7 @@ use landfall_rules::{Inputs, Judgment, Outcome, ReleaseView, judge};
 use serde_json::Value;
 
 use super::Subject;
-use crate::findings::{Finding, Severity};
+use landfall_site::findings::{Finding, Severity};
 
 /// Returns the results of the release's rules on this host.
 pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {

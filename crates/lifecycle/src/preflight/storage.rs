@@ -5,8 +5,8 @@ use landfall_host::facts::{Facts, Filesystem};
 use landfall_release_document::DataRoom;
 
 use super::Sizes;
-use crate::findings::{Finding, quote};
-use crate::room::{DATA, EVICTION_BYTES, FilesystemPeak, size};
+use landfall_site::findings::{Finding, quote};
+use landfall_site::room::{DATA, EVICTION_BYTES, FilesystemPeak, size};
 
 /// Free bytes that the operating system's own filesystem must keep: for logs, settings and certificates.
 pub(super) const SYSTEM_BYTES: u64 = 256 << 20;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::resolve;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.

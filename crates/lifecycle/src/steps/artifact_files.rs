@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::node_files::{observe_placed, place_all};
-use crate::content::PlacedFile;
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
+use landfall_site::content::PlacedFile;
+use landfall_site::content::{observe_placed, place_all};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,15 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::backups::cluster::remove_scratch;
-use crate::backups::{BackupFolder, BackupRun, NextOfBackup, OPERATION, Reason, SavedBackup, drill::Drill, unusable};
-use crate::configuration::BackupSettings;
-use crate::site::{Site, SiteRelease};
+use crate::context::Site;
 use landfall_cluster::Cluster;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::backups::cluster::remove_scratch;
+use landfall_site::backups::{
+    BackupFolder, BackupRun, NextOfBackup, OPERATION, Reason, SavedBackup, drill::Drill, unusable,
+};
+use landfall_site::configuration::BackupSettings;
+use landfall_site::place::SiteRelease;
 
 /// Maximum age of the backup of an interrupted operation. The change continues only with recently proven data, and not
 /// after a machine was off for a week.

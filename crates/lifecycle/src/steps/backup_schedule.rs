@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::{Agent, unit_files};
-use crate::backups::{LogRecords, has_logs, has_rules};
-use crate::configuration::BackupSettings;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::units::{BACKUP, BACKUP_TIMER, LOG_BACKUP, LOG_BACKUP_TIMER, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
+use landfall_site::backups::{LogRecords, has_logs, has_rules};
+use landfall_site::configuration::BackupSettings;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::back_up::saving;
-use crate::backups::{BackupFolder, LogRecords, NextOfBackup, Reason};
-use crate::configuration::BackupSettings;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::backups::{BackupFolder, LogRecords, NextOfBackup, Reason};
+use landfall_site::configuration::BackupSettings;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

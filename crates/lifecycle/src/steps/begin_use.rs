@@ -8,7 +8,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.

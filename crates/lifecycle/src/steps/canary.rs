@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::component::Component;
-use crate::pods::{is_ready, object_name};
-use crate::proofs::{CanaryPod, Prover, choose_proofs, result};
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::pods::{is_ready, object_name};
+use landfall_site::proofs::{CanaryPod, Prover, choose_proofs, result};
 
 /// Maximum time until a canary's objects are gone.
 pub(super) const REMOVAL_LIMIT: Duration = Duration::from_mins(10);

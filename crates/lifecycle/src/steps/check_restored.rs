@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 use super::load::BackupStream;
-use crate::backups::check::{CheckSubject, check};
-use crate::backups::cut_of;
-use crate::backups::load::size_bytes;
-use crate::backups::{SavedStream, counts};
-use crate::pods::ready_container;
-use crate::site::Site;
+use crate::context::Site;
+use landfall_site::backups::check::{CheckSubject, check};
+use landfall_site::backups::cut_of;
+use landfall_site::backups::load::size_bytes;
+use landfall_site::backups::{SavedStream, counts};
+use landfall_site::pods::ready_container;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

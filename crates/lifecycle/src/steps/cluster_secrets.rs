@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::site::{NodeContext, Secrets};
+use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
+use landfall_site::place::Secrets;
 
 /// Size of a secretbox key in bytes.
 const KEY_BYTES: usize = 32;

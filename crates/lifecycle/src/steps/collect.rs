@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::node_images::NodeImages;
-use crate::content::{Content, NodeParts};
-use crate::site::Site;
-use crate::uploads;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::content::{Content, NodeParts};
+use landfall_site::uploads;
 
 /// Parameters of the step: none. The operation pins the releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

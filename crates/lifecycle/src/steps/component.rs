@@ -13,14 +13,15 @@ use super::canary::REMOVAL_LIMIT;
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject, read_document};
 use super::pod_restarts::restart_on_change;
-use crate::configuration::{Patch, apply_patches};
-use crate::site::{ComponentContext, SiteRelease};
+use crate::context::ComponentContext;
 use landfall_cluster::{
     AwaitedObjects, Canaries, Cluster, ClusterError, EditableObject, Edits, FieldEdit, Inventory, LostEdit, ObjectName,
     Owner, RestoreOutcome,
 };
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::configuration::{Patch, apply_patches};
+use landfall_site::place::SiteRelease;
 
 /// Timeout until the API server serves a kind that a component defines.
 const ESTABLISHED_LIMIT: Duration = Duration::from_mins(1);

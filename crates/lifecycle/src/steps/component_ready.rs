@@ -6,13 +6,13 @@ use landfall_error_codes::{CodedError, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::pod_packets::passes_pods;
-use crate::settled::unsettled_pods;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_cluster::{AwaitedObjects, Cluster, Inventory};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::facts::{self, ClosedChain};
+use landfall_site::pod_packets::passes_pods;
+use landfall_site::settled::unsettled_pods;
 
 /// Time between two checks of pods.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, PeerKeys, secrets};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_cluster::{Cluster, ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
+use landfall_site::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, PeerKeys, secrets};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

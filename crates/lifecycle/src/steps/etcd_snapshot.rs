@@ -5,11 +5,11 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::etcd_tools::EtcdTools;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
+use landfall_site::etcd_tools::EtcdTools;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::Agent;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;

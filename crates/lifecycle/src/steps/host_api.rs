@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::{Agent, unit_files};
-use crate::console::{HOST_PORT, console_of};
-use crate::removable::Shelf;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::units::{HOST_API, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
+use landfall_site::console::{HOST_PORT, console_of};
+use landfall_site::removable::Shelf;
 
 /// Maximum time until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);

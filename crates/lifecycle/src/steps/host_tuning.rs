@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;

@@ -6,7 +6,7 @@ use landfall_host::hosts_entry::{HostsEntry, MINIMAL};
 use landfall_media::durable;
 use serde_json::{Value, json};
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 
 impl Step<NodeContext> for HostsEntry {
     fn observe(&self, context: &mut NodeContext) -> Result<ObservedState, StepError> {

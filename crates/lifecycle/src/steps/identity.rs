@@ -5,7 +5,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 

@@ -14,7 +14,7 @@ use landfall_engine::step::{ObservedState, Step, StepError};
 
 use super::aside::{AsideData, Reason};
 use super::stop::Stop;
-use crate::site::Site;
+use crate::context::Site;
 
 /// Prefix of the names of unfinished copies.
 pub(crate) const UNFINISHED_COPY: &str = "unfinished-copy.";

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cluster_secrets::{encryption_path, token_path};
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;

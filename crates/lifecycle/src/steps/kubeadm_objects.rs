@@ -8,11 +8,12 @@ use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_phase::Phase;
 use super::kubeadm_run;
 use super::wait;
-use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
+use crate::context::NodeContext;
 use landfall_cluster::ObjectName;
 use landfall_cluster::ready::evaluate;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
+use landfall_site::place::CONTROL_PLANE_LIMIT;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use landfall_media::durable;
 
 use super::kubeadm_configuration::KubeadmConfiguration;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::programs::Programs;
 use landfall_engine::step::StepError;
 use landfall_host::command::HostCommand;

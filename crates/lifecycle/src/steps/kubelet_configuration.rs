@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_phase::Phase;
 use super::kubeadm_run::{generate_files, take_file};
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::units::{KUBELET, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;

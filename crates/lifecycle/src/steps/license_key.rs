@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::console::{AuditRecord, ConsoleFiles};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_cluster::{Cluster, ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::paths::SitePaths;
+use landfall_site::console::{AuditRecord, ConsoleFiles};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

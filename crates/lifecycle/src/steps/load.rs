@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use super::objects::DELETION_SECONDS;
 use super::set_aside::SetAside;
-use crate::backups::load::Loading;
-use crate::backups::{BackupFolder, Manifest, SavedStream, unusable};
-use crate::pods::{Container, object_name};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::backups::load::Loading;
+use landfall_site::backups::{BackupFolder, Manifest, SavedStream, unusable};
+use landfall_site::pods::{Container, object_name};
 
 /// Minimum time for the pod to start. Its image may have to be pulled again.
 const START_LIMIT: Duration = Duration::from_mins(5);

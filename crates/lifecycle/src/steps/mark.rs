@@ -5,9 +5,9 @@ use landfall_error_codes::{CodedError, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::marks::{Marks, MarksError};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::marks::{Marks, MarksError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,6 @@ pub mod collect;
 pub mod component;
 pub mod component_ready;
 pub mod console_secrets;
-pub mod control_plane_ready;
 pub mod etcd_snapshot;
 pub mod help_files;
 pub mod host_api;
@@ -66,7 +65,7 @@ pub(crate) mod wait;
 pub mod webhooks;
 
 use self::action::Action;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::Step;
 
 /// Returns the step of a plan's action.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_cluster::{ObjectName, Owner, quota};
 use landfall_engine::step::{ObservedState, Step, StepError};
 

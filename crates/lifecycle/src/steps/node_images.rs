@@ -12,12 +12,12 @@ use landfall_release_document::{Descriptor, ImageEntry, ReleaseDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::content::NodeParts;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use crate::steps::wait;
 use landfall_agent::programs::Programs;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
+use landfall_site::content::NodeParts;
 
 /// Label that keeps the kubelet from deleting an image.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";

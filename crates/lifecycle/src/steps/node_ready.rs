@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::wait;
-use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
+use crate::context::NodeContext;
 use landfall_cluster::ObjectName;
 use landfall_cluster::ready::evaluate;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::place::CONTROL_PLANE_LIMIT;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

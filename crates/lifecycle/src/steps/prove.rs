@@ -8,9 +8,9 @@ use landfall_release_document::Proof;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::proofs::{Mismatch, ProofResult, Prover, choose_proofs, result};
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::proofs::{Mismatch, ProofResult, Prover, choose_proofs, result};
 
 /// Time for which a proof may fail after a change. While a component is replaced, others cache its absence: the
 /// cluster's DNS caches for half a minute that a name had no address.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::component_ready::ComponentReady;
 use super::objects::DELETION_SECONDS;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_cluster::Inventory;
 use landfall_engine::step::{ObservedState, Step, StepError};
 

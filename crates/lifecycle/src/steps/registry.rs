@@ -7,12 +7,12 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::registry::answers;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use crate::steps::wait;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
+use landfall_site::registry::answers;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use landfall_media::store::{ContentStore, RepositoryLink};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::content::PlannedLink;
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::content::PlannedLink;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

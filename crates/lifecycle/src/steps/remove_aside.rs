@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::begin_use::note_of;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.

@@ -12,7 +12,7 @@ use super::action::Action;
 use super::component::{Component, prune};
 use super::mount::Mount;
 use super::objects::DELETION_SECONDS;
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_cluster::Inventory;
 use landfall_engine::step::{ObservedState, Step, StepError};
 

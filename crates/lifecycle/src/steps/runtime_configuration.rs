@@ -10,9 +10,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::backups::drill::network::{self, RUNTIMES};
-use crate::content::remove_others;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use crate::steps::agent::unit_files;
 use landfall_agent::units::{CONTAINERD, systemctl};
 use landfall_cluster::drill::RUNTIME_CLASS;
@@ -21,6 +19,8 @@ use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
+use landfall_site::backups::drill::network::{self, RUNTIMES};
+use landfall_site::content::remove_others;
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

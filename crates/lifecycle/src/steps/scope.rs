@@ -11,7 +11,6 @@ use super::backup_schedule::BackupSchedule;
 use super::canary::Canary;
 use super::cluster_secrets::ClusterSecrets;
 use super::component::Component;
-use super::control_plane_ready::ControlPlaneReady;
 use super::etcd_snapshot::{EtcdSnapshot, RemoveEtcdSnapshot};
 use super::help_files::HelpFiles;
 use super::host_api::HostApi;
@@ -20,6 +19,7 @@ use super::identity::Identity;
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_objects::KubeadmObjects;
 use super::kubeadm_phase::KubeadmPhase;
+use super::kubeadm_phase::control_plane_ready::ControlPlaneReady;
 use super::kubelet_configuration::KubeletConfiguration;
 use super::mount::Mount;
 use super::namespace::Namespace;
@@ -35,7 +35,7 @@ use super::start::Start;
 use super::static_pods::StaticPods;
 use super::stop::Stop;
 use super::webhooks::{ResumeWebhooks, SuspendWebhooks};
-use crate::site::{ComponentContext, NodeContext, Site};
+use crate::context::{ComponentContext, NodeContext, Site};
 
 /// Implements [`Step`] over the site for steps over a smaller context.
 macro_rules! supply {

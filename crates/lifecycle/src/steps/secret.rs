@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;

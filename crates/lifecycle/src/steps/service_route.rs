@@ -5,7 +5,7 @@ use landfall_host::range::IpRange;
 use landfall_host::service_route::ServiceRoute;
 use serde_json::{Value, json};
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 
 impl Step<NodeContext> for ServiceRoute {
     fn observe(&self, _context: &mut NodeContext) -> Result<ObservedState, StepError> {

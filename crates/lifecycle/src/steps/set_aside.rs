@@ -16,8 +16,8 @@ use landfall_engine::step::{ObservedState, Step, StepError};
 use super::aside::{AsideData, Reason};
 use super::begin_use::note_use;
 use super::stop::Stop;
-use crate::backups::LiveVolume;
-use crate::site::Site;
+use crate::context::Site;
+use landfall_site::backups::LiveVolume;
 
 /// Default mode of a volume's folder, equal to the provisioner's, if there is no folder to take it from.
 const VOLUME_MODE: u32 = 0o777;

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use super::action::{Action, LastActions};
 use super::objects;
 use super::objects::{DELETION_SECONDS, RequiredObject};
-use crate::site::Site;
-use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore, data};
+use crate::context::Site;
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::site_secrets::{SecretKey, SecretNumbers, SecretStore, data};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::component_ready::ComponentReady;
 use super::prove::Prove;
-use crate::settled::{is_of_workload, pods_of};
-use crate::site::Site;
+use crate::context::Site;
 use landfall_cluster::{Cluster, ClusterError, Inventory};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::settled::{is_of_workload, pods_of};
 
 /// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(2);

@@ -19,11 +19,11 @@ use landfall_media::{MediaError, Payload, durable};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::choice::locate_for_host;
-use crate::content::PlacedFile;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::paths::SitePaths;
+use landfall_site::choice::locate_for_host;
+use landfall_site::content::PlacedFile;
 
 /// Name of the release's own installer, in the release's folder.
 pub const INSTALLER_NAME: &str = "landfall";

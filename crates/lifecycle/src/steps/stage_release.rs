@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::stage::{self, INSTALLER_NAME, Stage};
-use crate::content::Content;
-use crate::site::Site;
+use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_site::content::Content;
 
 /// Parameters of the step: none. It stages the bundle to which the operation is pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

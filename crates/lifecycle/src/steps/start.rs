@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::stop::Stop;
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.

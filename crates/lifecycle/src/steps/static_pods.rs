@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_run::{generate_files, take_file};
 use super::wait;
-use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
+use crate::context::NodeContext;
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
+use landfall_site::place::CONTROL_PLANE_LIMIT;
 
 /// Time limit of a connection to a program of this node.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);

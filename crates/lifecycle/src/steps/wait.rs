@@ -6,7 +6,7 @@ use landfall_error_codes::codes;
 
 use landfall_media::progress::{Event, Progress};
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::programs::Programs;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;

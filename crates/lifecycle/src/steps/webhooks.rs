@@ -6,7 +6,7 @@ use landfall_cluster::ObjectName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::site::ComponentContext;
+use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step that suspends them.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use landfall_cluster::{Canaries, CanaryForm, Cluster, ObjectName, Owner};
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_error_codes::{CodedError, codes};
-use landfall_lifecycle::site::Site;
+use landfall_lifecycle::context::Site;
 use landfall_lifecycle::steps::canary::Canary;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::stop::Stop;

@@ -8,11 +8,12 @@ use landfall_bundle_spec::trust::KeyKind;
 use landfall_host::command::Subprocesses;
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
-use landfall_lifecycle::site::{HostAccess, Medium, Releases, Site, SiteRelease, UndoScope};
+use landfall_lifecycle::context::{Site, UndoScope};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::progress::SilentProgress;
 use landfall_release_document::ReleaseDocument;
+use landfall_site::place::{HostAccess, Medium, Releases, SiteRelease};
 use landfall_test_control_plane::ADVERTISED;
 use serde_json::{Value, json};
 

@@ -4,13 +4,13 @@
 use landfall_engine::plan::PlannedStep;
 use landfall_engine::step::{ObservedState, StepError};
 use landfall_error_codes::CodedError;
-use landfall_lifecycle::configuration::ResolvedValues;
+use landfall_lifecycle::context::Site;
 use landfall_lifecycle::plan::components::{ComponentInputs, component_steps};
-use landfall_lifecycle::site::Site;
-use landfall_lifecycle::site_secrets::SecretNumbers;
 use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::resolve;
 use landfall_release_document::ReleaseDocument;
+use landfall_site::configuration::ResolvedValues;
+use landfall_site::site_secrets::SecretNumbers;
 use serde_json::{Value, json};
 
 use crate::fixture::{ControlPlane, release};

@@ -3,7 +3,7 @@
 
 use landfall_engine::step::{ObservedState, Step};
 use landfall_host::paths::SitePaths;
-use landfall_lifecycle::site::Site;
+use landfall_lifecycle::context::Site;
 use landfall_lifecycle::steps::kubeadm_phase::{KubeadmPhase, Phase};
 use landfall_media::durable;
 use serde_json::{Value, json};

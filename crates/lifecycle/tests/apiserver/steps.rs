@@ -9,8 +9,7 @@ use landfall_cluster::{Inventory, ObjectName, Owner};
 use landfall_engine::plan::StepId;
 use landfall_engine::step::{ObservedState, Step};
 use landfall_error_codes::CodedError;
-use landfall_lifecycle::configuration::Patch;
-use landfall_lifecycle::site::Site;
+use landfall_lifecycle::context::Site;
 use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
@@ -21,6 +20,7 @@ use landfall_lifecycle::steps::retire::Retire;
 use landfall_lifecycle::steps::secret::Secret;
 use landfall_lifecycle::steps::site_secret::SiteSecret;
 use landfall_media::durable;
+use landfall_site::configuration::Patch;
 use serde_json::{Value, json};
 
 use crate::fixture::{ControlPlane, release};

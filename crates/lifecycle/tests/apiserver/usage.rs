@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use landfall_cluster::Owner;
 use landfall_cluster::drill::DrillNamespace;
-use landfall_lifecycle::license::usage::cluster_counts;
+use landfall_site::license::usage::cluster_counts;
 use serde_json::json;
 
 use crate::fixture::ControlPlane;

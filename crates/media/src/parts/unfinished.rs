@@ -71,9 +71,10 @@ pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
 /// Removes files that already had their final names when the build was interrupted. The partial head is removed last,
 /// so that an interruption here is also recognized.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
+    let beside = [bundle.provenance(), bundle.transfer_sheet(), bundle.handbook()];
     let is_own = |name: &str| {
         let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
-        is_file || name == bundle.provenance() || name.strip_suffix(".html") == Some(bundle.stem())
+        is_file || beside.iter().any(|other| other == name)
     };
     let own: Vec<_> = files(folder)?.into_iter().filter(|(_, name)| is_own(name)).collect();
     let mut names: Vec<_> = own.iter().map(|(_, name)| name.as_str()).collect();

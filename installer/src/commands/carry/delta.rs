@@ -81,7 +81,7 @@ impl Document for CarriedDelta {
 }
 
 impl DeltaRelease {
-    fn of(verified: &Verified) -> Self {
+    fn from_verified(verified: &Verified) -> Self {
         let identity = verified.identity();
         Self { name: identity.name, version: identity.version, bundle: verified.id() }
     }
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &CarryDeltaArguments, printer: Printer) -> Result<(
         let (_, earlier) = open_verified(path, &trust, &counters.media)?;
         refuse_other(&earlier, kept.as_ref())?;
         held.extend(earlier.blobs().entries().iter().map(|blob| blob.sha256));
-        from.push(DeltaRelease::of(&earlier));
+        from.push(DeltaRelease::from_verified(&earlier));
     }
     let (located, verified) = open_verified(&arguments.bundle, &trust, &counters.media)?;
     let payload = Payload::from(verified);
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &CarryDeltaArguments, printer: Printer) -> Result<(
         sha256: file.sha256,
     };
     let delta = CarriedDelta {
-        release: DeltaRelease::of(payload.verified_head()),
+        release: DeltaRelease::from_verified(payload.verified_head()),
         from,
         files: written.iter().map(file).collect(),
         bytes: contents.stream_bytes(&payload),
@@ -142,7 +142,7 @@ fn refuse_other(earlier: &Verified, kept: Option<&SiteInventory>) -> Result<(), 
     let what = format!(
         "site {} does not keep {}, bundle {id}: it keeps {}",
         kept.site,
-        DeltaRelease::of(earlier).line(),
+        DeltaRelease::from_verified(earlier).line(),
         if names.is_empty() { "no release".to_owned() } else { names.join(" and ") }
     );
     Err(Failure::new(codes::CARRY_DELTA, what))

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use landfall_documents::failure::Blocker;
 use landfall_error_codes::{CodedError as _, codes};
-use landfall_lifecycle::findings::quote;
 use landfall_lifecycle::operations::{IncomingFiles, IncomingVerdict, RefusedFile, TakenIn};
+use landfall_site::findings::quote;
 
 use crate::cli::CarryInArguments;
 use crate::commands::license::site;

@@ -3,7 +3,7 @@
 use askama::Template;
 use landfall_facts::rows::{self, Row};
 use landfall_host::facts::Facts;
-use landfall_lifecycle::findings::finding_name;
+use landfall_site::findings::finding_name;
 
 use crate::commands::pages::render_page;
 use crate::failure::Failure;

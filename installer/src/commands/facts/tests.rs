@@ -4,7 +4,7 @@ use landfall_error_codes::codes;
 use landfall_facts::rows;
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Firewalld};
-use landfall_lifecycle::findings::finding_name;
+use landfall_site::findings::finding_name;
 use serde_json::Value;
 
 use super::*;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
-use landfall_lifecycle::host_approvals::{HostApprovals, PATIENCE, WaitingChange, Word};
 use landfall_peer::{PlanPage, Refusal, Requester};
+use landfall_site::host_approvals::{HostApprovals, PATIENCE, WaitingChange, Word};
 
 use super::child::refusal;
 use super::problem;

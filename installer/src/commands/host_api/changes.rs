@@ -12,9 +12,9 @@ use landfall_bundle_spec::Sha256;
 use landfall_documents::change::Change;
 use landfall_error_codes::{CodedError, cases, codes};
 use landfall_lifecycle::operations::Operations;
-use landfall_lifecycle::removable::{Shelf, medium_id};
-use landfall_lifecycle::uploads::UploadSlot;
 use landfall_peer::{KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretRequest};
+use landfall_site::removable::{Shelf, medium_id};
+use landfall_site::uploads::UploadSlot;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -206,7 +206,7 @@ impl Changes {
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the plan's digest is not valid"))?;
         let begun = self.resolve(&plan.change).and_then(|change| {
             let approved = ApprovedChange { change, approved: self.vault.unbind(approved) };
-            ask_with::<StartedChange>("begin", &approved, Some(Origin::of(asking)), BEGIN)
+            ask_with::<StartedChange>("begin", &approved, Some(Origin::from_requester(asking)), BEGIN)
         });
         match (&begun, &plan.change) {
             (Err(_), _) => {

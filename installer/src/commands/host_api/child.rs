@@ -7,15 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use landfall_documents::failure::{Blocker, FailureCode};
+use landfall_documents::failure::ErrorDocument;
 use landfall_documents::history::AskedBy;
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
 use landfall_lifecycle::operations::{ASKED_VARIABLE, CORRELATION_VARIABLE, asked_variable};
 use landfall_peer::{Problem, Refusal, Requester, is_id};
 use rustix::fs::{MemfdFlags, memfd_create};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// This program, even if its file was replaced.
@@ -28,21 +28,6 @@ const SAID_BYTES: u64 = 4 << 20;
 const END: Duration = Duration::from_secs(5);
 /// Interval between checks of its exit.
 const POLL: Duration = Duration::from_millis(50);
-
-/// An error as a command prints it with `--json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PrintedError {
-    code: FailureCode,
-    exit_code: u8,
-    what: String,
-    #[serde(default)]
-    causes: Vec<String>,
-    #[serde(default)]
-    blockers: Vec<Blocker>,
-    #[serde(default)]
-    next: String,
-}
 
 /// Creates a problem from the host's side of the API.
 pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refusal {
@@ -68,7 +53,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// Creates the origin of a request; an invalid ID is dropped.
-    pub(super) fn of(asking: &Requester) -> Self {
+    pub(super) fn from_requester(asking: &Requester) -> Self {
         let Requester { by, first, correlation, .. } = asking;
         let correlation = is_id(correlation).then(|| correlation.clone());
         Self { correlation, asked: AskedBy::of_console(by, first.as_deref()) }
@@ -162,7 +147,7 @@ fn answer<T: DeserializeOwned>(
         }
         Some(false) => {
             let silent = || failed("it failed without an error message".to_owned());
-            Err(printed_error(&stderr).map_or_else(silent, into))
+            Err(printed_error(&stderr).map_or_else(silent, refusal_of))
         }
     }
 }
@@ -211,13 +196,13 @@ fn wait(child: &mut Child, limit: Duration) -> Option<bool> {
 }
 
 /// The error in the last line.
-fn printed_error(stderr: &[u8]) -> Option<PrintedError> {
+fn printed_error(stderr: &[u8]) -> Option<ErrorDocument> {
     let text = String::from_utf8_lossy(stderr);
     serde_json::from_str(text.trim_end().lines().last()?).ok()
 }
 
-fn into(error: PrintedError) -> Refusal {
-    let PrintedError { code, exit_code, what, causes, blockers, next } = error;
+fn refusal_of(error: ErrorDocument) -> Refusal {
+    let ErrorDocument { code, exit_code, what, causes, blockers, next, .. } = error;
     let is_busy = [codes::SITE_BUSY, codes::CHANGE_OPEN].iter().any(|busy| code == *busy);
     let status = match exit_code {
         _ if is_busy => 409,
@@ -240,7 +225,8 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);
         let [request, by, correlation] = ["00000001", "bob", "0123abcd"].map(str::to_owned);
-        let origin = Origin::of(&Requester { request, by, correlation, first: Some("ada; reboot".to_owned()) });
+        let origin =
+            Origin::from_requester(&Requester { request, by, correlation, first: Some("ada; reboot".to_owned()) });
         answer(command, INPUT.as_bytes(), Some(origin), limit)
     }
 

@@ -19,14 +19,14 @@ use landfall_error_codes::{ExitClass, codes};
 use landfall_host::paths::SitePaths;
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
-use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
-use landfall_lifecycle::host_approvals::HostApprovals;
 use landfall_lifecycle::operations::{JudgedLicense, LogSource, OperationProgress, Operations, RecentLines, ShownLogs};
 use landfall_media::progress::SilentProgress;
 use landfall_peer::{
     AuditPage, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage, PlanPage,
     Problem, ProgressPage, Refusal, Requester, SecretRequest, server,
 };
+use landfall_site::console::{HOST_PORT, PeerKeys};
+use landfall_site::host_approvals::HostApprovals;
 
 use self::changes::Changes;
 use self::support::Shelf;

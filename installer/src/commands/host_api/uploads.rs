@@ -7,8 +7,8 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_host_api::Uploads;
 use landfall_lifecycle::operations::{ArrivedBundle, Operations};
-use landfall_lifecycle::uploads::{UploadError, UploadJudge, UploadUse, UploadVerdict};
 use landfall_peer::{Problem, Upload, UploadRequest, UploadsPage};
+use landfall_site::uploads::{UploadError, UploadJudge, UploadUse, UploadVerdict};
 
 use super::changes::Changes;
 use super::child::{ask, refusal};

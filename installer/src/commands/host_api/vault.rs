@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
-use landfall_lifecycle::site_secrets::SentSecret;
 use landfall_peer::{KeptSecret, Problem, Refusal, SECRET_BYTES, SECRET_LIFE, SecretRequest};
+use landfall_site::site_secrets::SentSecret;
 use zeroize::Zeroizing;
 
 use super::child::refusal;

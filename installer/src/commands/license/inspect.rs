@@ -70,17 +70,17 @@ pub(super) fn run(arguments: &LicenseInspectArguments, printer: Printer) -> Resu
         let anchor = Trust::read(Some(trust), path)?.anchor;
         let license = sealed.verify(&anchor)?;
         let signers = license.signers().iter().map(ToString::to_string).collect();
-        Inspection::of(&sealed, license.terms(), true, signers)
+        Inspection::from_license(&sealed, license.terms(), true, signers)
     } else {
         let claimed = sealed.claimed_signers().iter().map(ToString::to_string).collect();
-        Inspection::of(&sealed, &sealed.untrusted_terms()?, false, claimed)
+        Inspection::from_license(&sealed, &sealed.untrusted_terms()?, false, claimed)
     };
     printer.report(&inspection, text)?;
     Ok(())
 }
 
 impl Inspection {
-    fn of(sealed: &SealedLicense, terms: &Terms, verified: bool, signed_by: Vec<String>) -> Self {
+    fn from_license(sealed: &SealedLicense, terms: &Terms, verified: bool, signed_by: Vec<String>) -> Self {
         let identifiers = terms.binding.iter().flat_map(|binding| &binding.identifiers);
         Self {
             verified,
@@ -152,7 +152,7 @@ mod tests {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let terms = sample::terms("acme-1", "2026-11-22T10:00:00Z".parse().unwrap()).unwrap();
         let sealed = sample::seal_license(&vendor, &terms, None).unwrap();
-        Inspection::of(&sealed, &terms, verified, vec!["0123".to_owned()])
+        Inspection::from_license(&sealed, &terms, verified, vec!["0123".to_owned()])
     }
 
     #[test]

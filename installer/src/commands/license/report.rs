@@ -100,7 +100,7 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
     let Some(report) = report else {
         let unlicensed = operations.usage()?.is_none();
         let case = if unlicensed { cases::USAGE_NO_LICENSE } else { cases::USAGE_NOT_YET };
-        return Err(Failure::of(case, "there is nothing to report"));
+        return Err(Failure::in_case(case, "there is nothing to report"));
     };
     let key = PublicKey::from_pem("the key of the report", &report.key)?.id();
     // A record with a fault is reported unchanged, so that its reader sees the fault.

@@ -19,7 +19,7 @@ impl Document for UsageStatus {
 /// Prints the usage.
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let usage = operations_of_root(printer)?.usage()?;
-    let usage = usage.ok_or_else(|| Failure::of(cases::USAGE_NO_LICENSE, "this site has no license"))?;
+    let usage = usage.ok_or_else(|| Failure::in_case(cases::USAGE_NO_LICENSE, "this site has no license"))?;
     printer.report(&usage, text)?;
     Ok(())
 }

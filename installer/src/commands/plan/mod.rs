@@ -9,10 +9,10 @@ use std::path::Path;
 use landfall_documents::warning::AcceptedWarning;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
-use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::operations::{InstallRequest, Operations, PlannedInstall};
 use landfall_lifecycle::plan::figures::PlanFigures;
 use landfall_lifecycle::steps::action::Action;
+use landfall_site::configuration::ResolvedValues;
 use schemars::JsonSchema;
 use serde::Serialize;
 

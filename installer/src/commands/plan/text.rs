@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Undo;
 use landfall_host::facts::{Facts, Filesystem, Security, Speeds};
-use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
+use landfall_site::configuration::ResolvedValues;
 
 use super::DryRun;
 use crate::shown;

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use landfall_host::facts::Topic;
-use landfall_lifecycle::findings::Finding;
 use landfall_lifecycle::operations::{PreflightReport, PreflightRequest};
+use landfall_site::findings::Finding;
 
 use super::pages;
 use super::site::operations;

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use landfall_documents::warning::AcceptedBy;
-use landfall_lifecycle::findings::{Finding, Severity};
 use landfall_lifecycle::operations::PreflightReport;
+use landfall_site::findings::{Finding, Severity};
 
 use super::{by_topic, counts, verdict};
 use crate::commands::pages::render_page;

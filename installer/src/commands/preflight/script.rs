@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::findings::{Finding, Severity, quote};
 use landfall_lifecycle::operations::PreflightReport;
+use landfall_site::findings::{Finding, Severity, quote};
 
 use super::counts;
 use crate::shown;

@@ -2,9 +2,9 @@ use std::process::{Command, Output};
 
 use landfall_documents::warning::AcceptedBy;
 use landfall_host::facts::Topic;
-use landfall_lifecycle::findings::{Finding, Severity};
 use landfall_lifecycle::operations::PreflightReport;
 use landfall_media::durable;
+use landfall_site::findings::{Finding, Severity};
 use serde_json::Value;
 
 use super::*;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::findings::{Finding, Severity};
 use landfall_lifecycle::operations::PreflightReport;
+use landfall_site::findings::{Finding, Severity};
 
 use super::super::site::DEVELOPMENT_NOTE;
 use super::{by_topic, counts, verdict};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_lifecycle::pins::Event;
+use landfall_site::pins::Event;
 use landfall_xtask::proofs::psql;
 use landfall_xtask::site::{Machine, ProcessId};
 use rustix::process::{Pid, Signal, kill_process};

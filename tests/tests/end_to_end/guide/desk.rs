@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_media::runnable::write_program;
+use landfall_test_support::runnable::write_program;
 use landfall_xtask::outcome::Outcome;
 use landfall_xtask::vendor::KEY_PASSWORD;
 use landfall_xtask::{builds, images, python_tools, workspace};

@@ -12,10 +12,10 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_xtask::hub_server::{Hub, sha256};
+use landfall_test_support::hub_server::{Hub, sha256};
+use landfall_test_support::package_server::PackageServer;
 use landfall_xtask::images;
 use landfall_xtask::outcome::Outcome;
-use landfall_xtask::package_server::PackageServer;
 use landfall_xtask::registry::Registry;
 use landfall_xtask::token_server::{Limit, TokenServer};
 use landfall_xtask::wheel_index::put_wheel;

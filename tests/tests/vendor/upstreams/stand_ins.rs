@@ -8,8 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::durable;
-use landfall_xtask::hub_server::Hub;
-use landfall_xtask::package_server::PackageServer;
+use landfall_test_support::hub_server::Hub;
+use landfall_test_support::package_server::PackageServer;
 use landfall_xtask::registry::Registry;
 use landfall_xtask::wheel_index::put_wheel;
 use landfall_xtask::workspace;

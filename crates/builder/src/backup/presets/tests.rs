@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use landfall_media::durable;
-use landfall_media::runnable::write_program;
 use landfall_release_document::BackupRule;
+use landfall_test_support::runnable::write_program;
 use serde_json::{Value, json};
 
 use super::{Misfit, fill, names};

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use landfall_media::durable;
 
-use super::package_server::{PackageServer, Resource};
 use super::*;
 use crate::lock::{List, Lock};
 use crate::resolution::Resolution;
+use landfall_test_support::package_server::{PackageServer, Resource};
 
 const LIST: &str = "/models?encoding-type=url&list-type=2&prefix=llama%2F";
 const WEIGHTS: &str = "/models/llama/model%20a.gguf";

@@ -93,7 +93,7 @@ struct World {
 }
 
 impl World {
-    async fn new(plan: impl FnOnce(&mut registry::Faults)) -> Self {
+    async fn new(plan: impl FnOnce(&mut landfall_test_registry::Faults)) -> Self {
         let registry = Registry::start(plan).await;
         let (authority, acceptor) = create_authority();
         let (proxy, asked) = proxy(before(registry.address(), acceptor).await).await;

@@ -6,10 +6,10 @@ use std::path::Path;
 use landfall_bundle_spec::Sha256;
 use serde_json::json;
 
-use super::hub_server::{Fault, Hub, sha256};
 use super::*;
 use crate::lock::{List, Lock};
 use crate::pins::ArtifactPin;
+use landfall_test_support::hub_server::{Fault, Hub, sha256};
 
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";

@@ -6,15 +6,11 @@ mod files;
 mod hostile;
 mod hosts;
 mod hub;
-pub(crate) mod hub_server;
-mod loopback;
 mod npm;
-pub(crate) mod package_server;
 mod parallel;
 mod plain;
 mod projects;
 mod reaching;
-pub(crate) mod registry;
 mod set_bench;
 mod wheels;
 
@@ -24,11 +20,11 @@ use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, ExpectedBlob};
 
-use self::registry::{Fault, Registry, digest};
 use super::blob::{Origin, fetch_blob};
 use super::*;
 use crate::pins::{ArtifactPin, Pin};
 use crate::reference::Reference;
+use landfall_test_registry::{Fault, Registry, digest};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 

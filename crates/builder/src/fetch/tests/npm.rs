@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::package_server::Resource;
 use super::set_bench::SetBench;
 use super::*;
 use crate::lock::{List, Lock};
+use landfall_test_support::package_server::Resource;
 
 /// Names, versions and tarballs.
 const PACKAGES: [(&str, &str, &[u8]); 2] = [("@scope/bard", "1.0.0", b"a tarball"), ("lyre", "2.1.0", b"another one")];

@@ -14,7 +14,7 @@ struct RequestResults {
 
 impl RequestResults {
     /// Requests both from a registry with these faults.
-    async fn new(docker: &str, plan: impl FnOnce(&mut registry::Faults)) -> Self {
+    async fn new(docker: &str, plan: impl FnOnce(&mut landfall_test_registry::Faults)) -> Self {
         let registry = Registry::start(plan).await;
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("config.json");

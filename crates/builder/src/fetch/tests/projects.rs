@@ -4,10 +4,10 @@
 use landfall_packages::sample;
 use serde_json::json;
 
-use super::package_server::Resource;
 use super::set_bench::SetBench;
 use super::*;
 use crate::lock::{List, Lock};
+use landfall_test_support::package_server::Resource;
 
 /// A server with two wheels, and a lock with a `uv.lock` that names them.
 struct Case {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::package_server::{PackageServer, Resource};
 use super::*;
 use crate::lock::{List, Lock};
 use crate::resolution::Resolution;
+use landfall_test_support::package_server::{PackageServer, Resource};
 
 /// The server, a folder with lock and store, and recorded notes.
 pub(super) struct SetBench {

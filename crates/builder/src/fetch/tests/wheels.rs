@@ -6,10 +6,10 @@ use landfall_bundle_spec::Sha256;
 use landfall_packages::sample;
 use serde_json::json;
 
-use super::package_server::{PackageServer, Resource};
 use super::set_bench::SetBench;
 use super::*;
 use crate::lock::{List, Lock};
+use landfall_test_support::package_server::{PackageServer, Resource};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
 

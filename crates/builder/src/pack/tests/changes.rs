@@ -25,7 +25,7 @@ async fn unchanged_rebuild_keeps_bundle() {
     let named = |report: &BuildReport| {
         report.files.iter().map(|file| (file.name.clone(), file.size, file.sha256)).collect::<Vec<_>>()
     };
-    assert_eq!(named(&second).len(), 4, "the bundle, its head, the sheet and the provenance");
+    assert_eq!(named(&second).len(), 5, "the bundle, its head, the sheet, the provenance and the handbook");
     assert!(named(&second).iter().all(|file| named(&first).contains(file)), "{:?}", named(&second));
     landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
 }

@@ -14,15 +14,15 @@ use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor
 use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Progress, SilentProgress};
-use landfall_media::runnable::write_program;
 use landfall_release_document::{ComponentData, DataRoom, UpgradeRoute};
+use landfall_test_support::runnable::write_program;
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::fetch::tests::registry::{Registry, digest};
 use crate::options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 use crate::pack::{BuildReport, BuiltFile, build};
 use crate::resolution;
+use landfall_test_registry::{Registry, digest};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const IMAGES: [&str; 8] = [
@@ -230,7 +230,8 @@ impl Bench {
             helm: self.path("helm"),
             built_at: built_at.to_owned(),
         };
-        let output = BuildOutput::Folder { path: output.to_owned(), part_bytes: None };
+        let handbook = "the handbook".to_owned();
+        let output = BuildOutput::Folder { path: output.to_owned(), handbook, part_bytes: None };
         build(&options, std::slice::from_ref(&self.key), output, progress).await
     }
 

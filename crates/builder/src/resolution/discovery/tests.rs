@@ -6,10 +6,10 @@ use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::SilentProgress;
 
 use super::*;
-use crate::fetch::tests::registry::digest;
 use crate::lock::List;
 use crate::pack::tests::{Bench, IMAGES, OBJECTS, lock_text};
 use crate::resolution::{ChangedKind, LockReport};
+use landfall_test_registry::digest;
 
 const LOCK: &str = "release/images.lock";
 const MANIFESTS: &str = "release/manifests/database/objects.yaml";

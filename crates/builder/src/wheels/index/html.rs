@@ -6,7 +6,7 @@ use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 use url::Url;
 
 use super::IndexFile;
-use crate::wheels::sha256;
+use super::sha256;
 
 /// Maximum length of an anchor's text, in bytes.
 const NAME_BYTES: usize = 512;

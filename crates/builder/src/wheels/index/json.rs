@@ -6,8 +6,8 @@ use landfall_packages::normalize_name;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::sha256;
 use super::{IndexFile, is_size};
-use crate::wheels::sha256;
 
 #[derive(Deserialize)]
 struct Page {

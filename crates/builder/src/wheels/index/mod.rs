@@ -17,6 +17,11 @@ use crate::file_url::FileUrl;
 /// Maximum number of files on a page.
 const FILES: usize = 200_000;
 
+/// Parses a SHA-256 with hexadecimal digits of either case.
+pub(super) fn sha256(digits: &str) -> Option<Sha256> {
+    format!("sha256:{}", digits.to_ascii_lowercase()).parse().ok()
+}
+
 /// A parsed page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectPage {

@@ -4,9 +4,9 @@ use landfall_error_codes::codes;
 use landfall_packages::WheelName;
 use percent_encoding::percent_decode_str;
 
+use super::super::index::sha256;
 use super::super::index::{IndexFile, is_size};
 use super::super::requirements::Refusal;
-use super::super::sha256;
 
 /// A file as listed.
 #[derive(Debug, Default, Clone, Copy)]

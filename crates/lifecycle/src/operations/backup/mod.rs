@@ -22,15 +22,15 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::repair_backups::refuse_lost;
-use crate::backups::drill::Drill;
-use crate::backups::last_try;
-use crate::backups::running_try::{RunningTry, TryKind};
-use crate::backups::summarize;
-use crate::backups::{
+use landfall_site::backups::drill::Drill;
+use landfall_site::backups::last_try;
+use landfall_site::backups::running_try::{RunningTry, TryKind};
+use landfall_site::backups::summarize;
+use landfall_site::backups::{
     BackupCopies, BackupFolder, BackupRun, DrillReport, NextOfBackup, Reason, SavedBackup, has_logs, has_rules,
     newest_proven, shut_out_former, unusable,
 };
-use crate::pins::Pins;
+use landfall_site::pins::Pins;
 
 /// Result of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -5,8 +5,8 @@ use landfall_media::durable;
 use serde_json::json;
 
 use super::*;
-use crate::backups::logs::tests::log;
 use crate::operations::testing::{installed_site, operations, with_data};
+use landfall_site::testing::log;
 
 #[test]
 fn busy_site_is_no_try() {

@@ -7,9 +7,9 @@ use landfall_cluster::{Cluster, Program, Success};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 
-use crate::console::console_of;
 use crate::operations::{Operations, Result, TrustedRelease};
-use crate::pods::{Container, ready_container};
+use landfall_site::console::console_of;
+use landfall_site::pods::{Container, ready_container};
 
 /// Time limit of an export: a log of several years has some hundred MiB.
 const LIMIT: Duration = Duration::from_mins(30);

@@ -21,10 +21,10 @@ use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::license::{GivenLicense, LicensedHost, Licensing};
-use crate::marks::Marks;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::{Operations, TrustedRelease};
+use landfall_site::license::{GivenLicense, LicensedHost, Licensing};
+use landfall_site::marks::Marks;
 
 /// Extension of a license's file.
 const LICENSE_EXTENSION: &str = "license";

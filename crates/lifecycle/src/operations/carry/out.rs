@@ -22,11 +22,11 @@ use serde::Serialize;
 
 use super::audit_log::AUDIT_BYTES;
 use super::folder::OutFolder;
-use crate::console::{AuditRecord, ConsoleFiles};
-use crate::marks::Marks;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::license_answer::site_of;
 use crate::operations::{Operations, TrustedRelease};
+use landfall_site::console::{AuditRecord, ConsoleFiles};
+use landfall_site::marks::Marks;
 
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -90,7 +90,7 @@ impl Operations {
         let (site, made) = (source.site.to_owned(), format!("{made:.0}"));
         let manifest =
             CarryManifest::new_unsigned(site, made, VERSION.to_owned(), parts, missing, source.record.public_key());
-        let manifest = source.record.sign_carried(manifest)?;
+        let manifest = sign_carried(source.record, manifest)?;
         // The manifest is written last, so a folder without it is incomplete.
         folder.write(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?;
         let CarryManifest { site, made, parts, missing, .. } = manifest;
@@ -156,12 +156,10 @@ impl Operations {
     }
 }
 
-impl AuditRecord {
-    /// Signs the manifest. No other signed text begins in the same way.
-    fn sign_carried(&self, unsigned: CarryManifest) -> Result<CarryManifest> {
-        let message = unsigned.message().map_err(unwritable)?;
-        Ok(unsigned.with_signature(&self.sign_message(&message)?))
-    }
+/// Signs the manifest with the key of the audit record. No other signed text begins in the same way.
+fn sign_carried(record: &AuditRecord, unsigned: CarryManifest) -> Result<CarryManifest> {
+    let message = unsigned.message().map_err(unwritable)?;
+    Ok(unsigned.with_signature(&record.sign_message(&message)?))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]

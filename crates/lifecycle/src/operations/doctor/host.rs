@@ -4,7 +4,7 @@ use landfall_documents::failure::Failure;
 use landfall_documents::status::StatusReport;
 
 use super::{Problem, ProblemSeverity};
-use crate::findings::{Finding, Severity};
+use landfall_site::findings::{Finding, Severity};
 
 /// Returns the problems. A host that cannot be judged is a problem, and a warning that a person has accepted is not.
 pub(super) fn problems(host: &Result<Vec<Finding>, String>, report: &StatusReport) -> Vec<Problem> {

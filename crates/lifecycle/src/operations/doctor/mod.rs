@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::Operations;
 use super::error::Result;
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Severity of a problem. The worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

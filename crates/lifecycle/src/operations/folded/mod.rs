@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Digest as _;
 
-use crate::pins::Pins;
 use crate::steps::action::{Action, LastActions};
+use landfall_site::pins::Pins;
 
 /// Format that this program writes. It reads known parts of later formats.
 const FORMAT: u32 = 1;

@@ -100,8 +100,8 @@ fn unknown_fields_are_preserved() {
 /// The uninstall continues the journal of the install, which is open again.
 #[test]
 fn grown_journal_is_read_itself() {
-    use crate::pins::Event;
     use landfall_engine::journal::{Phase, UndoCause};
+    use landfall_site::pins::Event;
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let lock = operations.journals().lock("uninstall").unwrap();

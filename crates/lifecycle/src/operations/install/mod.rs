@@ -20,16 +20,17 @@ use super::running::RunningOperation;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
-use crate::console::console_of;
-use crate::license::LicensedHost;
-use crate::marks::Marks;
-use crate::pins::Pins;
-use crate::site::{Place, UndoScope};
-use crate::site_secrets::{BroughtSecrets, SecretStore};
+use crate::context::UndoScope;
 use crate::steps::stage::check_media;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{JournalError, JournalErrorKind};
 use landfall_host::facts::{self, Facts, ProbedGpus};
+use landfall_site::console::console_of;
+use landfall_site::license::LicensedHost;
+use landfall_site::marks::Marks;
+use landfall_site::pins::Pins;
+use landfall_site::place::Place;
+use landfall_site::site_secrets::{BroughtSecrets, SecretStore};
 
 /// A person's request.
 #[derive(Debug, Clone)]

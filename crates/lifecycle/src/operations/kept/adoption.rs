@@ -5,11 +5,11 @@ use landfall_error_codes::codes;
 use super::claims::DeclaredClaim;
 use super::coming::DataRelation;
 use super::{KeptData, KeptVolume, claims, only_component};
-use crate::findings::Finding;
 use crate::operations::bundle::TrustedRelease;
 use crate::operations::error::{OperationError, Result};
 use crate::steps::kept_volumes::AdoptedVolume;
 use landfall_host::paths::SitePaths;
+use landfall_site::findings::Finding;
 
 /// Default access modes of claims whose own modes are unknown.
 const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"];

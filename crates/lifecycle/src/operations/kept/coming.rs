@@ -9,9 +9,9 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 
 use super::KeptData;
-use crate::backups::summarize;
-use crate::backups::{BackupFolder, unusable};
 use crate::operations::bundle::TrustedRelease;
+use landfall_site::backups::summarize;
+use landfall_site::backups::{BackupFolder, unusable};
 
 /// Relation of an install to the data that it finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

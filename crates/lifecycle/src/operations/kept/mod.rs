@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
-use crate::backups::BackupFolder;
-use crate::pins::Pins;
 use crate::steps::aside::Reason;
 use crate::steps::keep_copy::UNFINISHED_COPY;
 pub(super) use adoption::Adoption;
 use landfall_host::paths::SitePaths;
+use landfall_site::backups::BackupFolder;
+use landfall_site::pins::Pins;
 
 /// Schema number of the record.
 const SCHEMA: u32 = 1;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::Operations;
 use super::administration::component_of;
 use super::error::Result;
-use crate::backups::folder_of;
+use landfall_site::backups::folder_of;
 
 pub use site::{ComponentUse, NodeUse, SiteUse};
 

@@ -22,18 +22,18 @@ use super::change::ChangeOutcome;
 use super::changed_data::users;
 use super::error::Result;
 use super::restore_choice::RestoreChoice;
-use crate::backups::drill::groups;
-use crate::backups::{
-    LiveVolume, LogRecords, SavedStream, has_logs, new_token, refuse_lacking, stops_beside, summarize,
-};
-use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::plan::upgrade::{Experience, Outlook};
-use crate::room::{Demand, FilesystemPeak, peaks};
-use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
+use landfall_site::backups::drill::groups;
+use landfall_site::backups::{
+    LiveVolume, LogRecords, SavedStream, has_logs, new_token, refuse_lacking, stops_beside, summarize,
+};
+use landfall_site::pins::Pins;
+use landfall_site::room::{Demand, FilesystemPeak, peaks};
+use landfall_site::site_secrets::NewSecrets;
 
 /// Selection of a backup and of its parts to restore.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 
-use crate::backups::{BackupFolder, CopyRecords, LogRecords, last_try, newest_proven, unusable};
+use landfall_site::backups::{BackupFolder, CopyRecords, LogRecords, last_try, newest_proven, unusable};
 
 /// Returns the backups of this site, whose settings name these places for copies; `None` if it never made one.
 pub(in crate::operations) fn backups_status(paths: &SitePaths, folders: &[PathBuf]) -> Option<BackupsStatus> {

@@ -9,10 +9,10 @@ use landfall_error_codes::CodedError;
 use landfall_host::facts::{self, Network};
 use landfall_host::paths::SitePaths;
 
-use crate::configuration::SiteConfiguration;
-use crate::findings::Finding;
 use crate::plan::network::Networks;
 use crate::preflight::{closed_firewalls, inbound};
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::findings::Finding;
 
 /// Returns the status of a host with these settings, and a note if pods reach others but cannot be reached. The
 /// note also says whether a person has accepted that.

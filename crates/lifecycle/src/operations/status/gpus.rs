@@ -15,10 +15,10 @@ use landfall_release_document::{GPU_RESOURCES, ReleaseDocument};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::configuration::SiteConfiguration;
 use crate::plan::gpu_resources::offer::{Offer, offered_devices};
 use crate::plan::gpu_resources::offer_text;
 use crate::preflight::problem_of_gpu;
+use landfall_site::configuration::SiteConfiguration;
 
 /// Returns the findings about GPUs; `None` for a host without an NVIDIA GPU.
 pub(super) fn gpus_status(probed: &ProbedGpus) -> Option<GpusStatus> {

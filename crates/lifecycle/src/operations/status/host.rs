@@ -10,7 +10,7 @@ use landfall_error_codes::CodedError;
 use landfall_host::facts::Memory;
 use landfall_host::paths::SitePaths;
 
-use crate::room::{EVICTION_BYTES, size};
+use landfall_site::room::{EVICTION_BYTES, size};
 
 /// Size limit of etcd's file: etcd's own default, which nothing here changes. Beyond it, etcd refuses writes.
 const ETCD_QUOTA_BYTES: u64 = 2 << 30;

@@ -10,9 +10,9 @@ use landfall_models::fit::{ModelFit, RequestedFigures, UsedResources};
 use landfall_models::{FitReport, Host, ModelsDocument, fit};
 use landfall_release_document::{MODEL_FIGURES, MODEL_PREFIX};
 
-use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::pins::Pins;
 use crate::plan::models::{how, number};
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration};
+use landfall_site::pins::Pins;
 
 /// Returns the fit of a model with these figures, after the models before it. A model without figures uses none of
 /// the shared resources, because its release alone decides where it runs.

@@ -142,8 +142,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settled::containers;
     use landfall_host::paths::SitePaths;
+    use landfall_site::settled::containers;
 
     fn pod(namespace: &str, name: &str, phase: &str, ready: &str) -> Value {
         json!({

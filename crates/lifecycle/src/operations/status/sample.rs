@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use landfall_documents::backups::{BackupTry, BackupsStatus, CopyRecord, LogStatus};
-use landfall_documents::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
+use landfall_documents::license::{LicenseStatus, NeededEntitlement, TrustedDate};
 use landfall_documents::operation::Operation;
 use landfall_documents::status::{
     AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, ComponentStatus, DiskStatus, EtcdStatus,
@@ -11,7 +11,7 @@ use landfall_documents::status::{
     SiteState, StatusReport, StepReport, Verdict,
 };
 use landfall_documents::warning::{AcceptedBy, AcceptedWarning};
-use landfall_license::Entitlements;
+use landfall_site::testing::license_terms;
 
 /// Returns the status of a host without a site.
 pub fn absent() -> StatusReport {
@@ -164,32 +164,10 @@ fn certificates() -> CertificatesStatus {
 /// Returns a license that ends soon.
 pub fn license() -> LicenseStatus {
     let now = "2026-11-20T08:00:00Z".to_owned();
-    let terms = LicenseTerms {
-        id: "acme-1".to_owned(),
-        vendor: "Example".to_owned(),
-        customer: "Acme".to_owned(),
-        contact: "licenses@example.com".to_owned(),
-        release: "starter".to_owned(),
-        issued: "2025-12-01T00:00:00Z".to_owned(),
-        not_before: "2025-12-01T00:00:00Z".to_owned(),
-        ends: Some("2026-12-01T00:00:00Z".to_owned()),
-        grace_ends: Some("2026-12-31T00:00:00Z".to_owned()),
-        overage_percent: 10,
-        entitlements: Entitlements {
-            components: vec!["assistant".to_owned()],
-            nodes: Some(3),
-            ..Entitlements::default()
-        },
-        standing: "ending".to_owned(),
-        permits: true,
-        days_left: Some(11),
-        warning_days: Some(14),
-        text: "valid; it ends in 11 days, on 2026-12-01T00:00:00Z".to_owned(),
-    };
     let need =
         NeededEntitlement { component: "assistant".to_owned(), entitlement: "assistant".to_owned(), granted: true };
     LicenseStatus {
-        terms: Some(terms),
+        terms: Some(license_terms()),
         needs: vec![need],
         date: Some(TrustedDate { now: now.clone(), least: now.clone(), clock: now, agrees: true }),
         notes: Vec::new(),

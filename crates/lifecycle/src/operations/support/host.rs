@@ -7,7 +7,7 @@ use landfall_agent::units;
 use landfall_host::paths::SitePaths;
 
 use super::CollectorResults;
-use crate::support::{PROGRAM, ProgramOutput, run, tail_of_file, walk};
+use landfall_site::support::{PROGRAM, ProgramOutput, run, tail_of_file, walk};
 
 /// Programs, each with the file for its output. None of them prints arguments of processes.
 const PROGRAMS: [(&str, &[&str]); 13] = [

@@ -5,12 +5,12 @@ use landfall_error_codes::codes;
 use landfall_host::facts::{self, ProbedGpus};
 use serde_json::Value;
 
-use crate::findings::Finding;
 use crate::operations::Operations;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::past::JournaledOperation;
 use crate::operations::upgrade::{AskedOfHost, findings_of};
 use crate::preflight::EarlierSite;
+use landfall_site::findings::Finding;
 
 impl Operations {
     /// Returns the findings on the host in its current state: requirements of the installed release beyond the effects

@@ -35,7 +35,7 @@ use super::Operations;
 use super::error::Result;
 use super::history::History;
 use super::past::JournaledOperation;
-use crate::{room, support};
+use landfall_site::{room, support};
 
 /// Time for which the API server is queried for one list.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);

@@ -42,7 +42,7 @@ mod tests {
     use crate::operations::install::tests::answering::give_cluster;
     use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
     use crate::operations::testing::operations;
-    use crate::site_secrets::NO_SECRETS;
+    use landfall_site::site_secrets::NO_SECRETS;
 
     /// Starts a service that answers each request with this text, and returns its port.
     fn service(words: &'static str) -> u16 {

@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::host::log_name;
 use super::{Collection, Writer};
-use crate::console::{AuditRecord, ConsoleFiles};
 use crate::operations::testing::operations;
+use landfall_site::console::{AuditRecord, ConsoleFiles};
 
 const CANARIES: usize = 1000;
 

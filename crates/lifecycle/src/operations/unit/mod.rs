@@ -19,12 +19,12 @@ use super::change::{ChangeOutcome, UndoDetails};
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use crate::pins::State;
+use crate::context::UndoScope;
 use crate::replaced_data;
-use crate::site::UndoScope;
 pub use event_file::EventFile;
 use event_file::EventReader;
 pub(super) use event_file::RunEvents;
+use landfall_site::pins::State;
 
 /// Interval between two checks of the unit.
 const POLL: Duration = Duration::from_millis(500);

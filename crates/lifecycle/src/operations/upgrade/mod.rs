@@ -31,14 +31,8 @@ use super::changed_data::PlannedData;
 use super::error::{OperationError, Result, refuse_blocked};
 use super::history::History;
 use super::planned::sizes;
-use super::secrets::SecretInput;
+use super::secrets::{SecretInput, refuse_given};
 use super::trust::Trust;
-use crate::backups::refuse_lacking;
-use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
-use crate::findings::{self, Finding, Severity};
-use crate::license::LicensedHost;
-use crate::marks::Marks;
-use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::SettingChange;
@@ -48,10 +42,16 @@ use crate::plan::upgrade::{
     DocumentsOfBoth, EarlierRelease, Experience, Outlook, UpgradeInputs, plan_upgrade, set_edits,
 };
 use crate::preflight::{self, EarlierSite, Subject};
-use crate::room::FilesystemPeak;
-use crate::site_secrets::GivenSecrets;
 use crate::steps::action::LastActions;
 use crate::steps::stage::find_media;
+use landfall_site::backups::refuse_lacking;
+use landfall_site::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
+use landfall_site::findings::{self, Finding, Severity};
+use landfall_site::license::LicensedHost;
+use landfall_site::marks::Marks;
+use landfall_site::pins::{KeptRelease, Pins};
+use landfall_site::room::FilesystemPeak;
+use landfall_site::site_secrets::GivenSecrets;
 
 impl Operations {
     /// Determines whether and how the bundle's release can replace the installed one, under the license in this file or
@@ -129,7 +129,7 @@ impl Operations {
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
         let made = history.last_actions()?;
         let given = self.secrets_of(&target, &pins, &made, SecretInput::none())?;
-        given.refuse()?;
+        refuse_given(&given)?;
         let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
         let (kind, past, found) = ((Operation::Rollback, policy), (&history, &made), (data, given, seen));
         let mut prepared = self.planned_upgrade(kind, past, pins, target, &installed, found)?;

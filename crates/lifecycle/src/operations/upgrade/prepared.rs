@@ -11,22 +11,22 @@ use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::Plan;
 
 use super::UpgradeOutcome;
-use crate::license::Licensing;
-use crate::marks::Marks;
 use crate::operations::Operations;
 use crate::operations::bundle::TrustedRelease;
 use crate::operations::change::ChangeOutcome;
 use crate::operations::changing::{ObjectEdit, refuse_edits};
 use crate::operations::error::Result;
 use crate::operations::trust::Trust;
-use crate::pins::{KeptRelease, Pins};
 use crate::plan::configure::SettingChange;
 use crate::plan::models::FittedModels;
 use crate::plan::upgrade::{ComponentChange, NodeChange, Outlook, UpgradePlan};
-use crate::room::FilesystemPeak;
-use crate::site_secrets::GivenSecrets;
 use crate::steps::action::Action;
 use crate::steps::stage::check_media;
+use landfall_site::license::Licensing;
+use landfall_site::marks::Marks;
+use landfall_site::pins::{KeptRelease, Pins};
+use landfall_site::room::FilesystemPeak;
+use landfall_site::site_secrets::GivenSecrets;
 
 /// An upgrade or a rollback that is possible. Nothing is changed yet.
 pub struct PreparedUpgrade<'a> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use landfall_cluster::Edits;
 
-use crate::site_secrets::{BroughtSecrets, NO_SECRETS};
+use landfall_site::site_secrets::{BroughtSecrets, NO_SECRETS};
 
 /// A request for an upgrade.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::pins::Pins;
 use crate::steps::action::Action;
 use crate::steps::load::Load;
 use landfall_engine::plan::Plan;
+use landfall_site::pins::Pins;
 
 /// Result of an upgrade or a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -10,9 +10,9 @@ use super::super::Operations;
 use super::super::bundle::TrustedRelease;
 use super::super::configure::fitted_to;
 use super::super::error::Result;
-use crate::configuration::SiteConfiguration;
-use crate::findings::Finding;
 use crate::plan::models::FittedModels;
+use landfall_site::configuration::SiteConfiguration;
+use landfall_site::findings::Finding;
 
 /// State of the site, and the fit of the models on its host.
 pub(super) struct CurrentState {

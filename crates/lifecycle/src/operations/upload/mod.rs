@@ -16,7 +16,7 @@ use super::Operations;
 use super::error::{OperationError, Result};
 use super::medium::{ExaminedBundle, FoundRelease};
 use super::past::JournaledOperation;
-use crate::uploads::{ArrivedBundle, UploadUse};
+use landfall_site::uploads::{ArrivedBundle, UploadUse};
 
 /// Result of a check.
 #[derive(Debug, Default)]

@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::FiguresInputs;
-use crate::content::reference::Reference;
 use crate::plan::upgrade::images_of;
-use crate::room::DATA;
 use crate::steps::action::Action;
 use crate::steps::component_ready::ComponentReady;
+use landfall_site::content::reference::Reference;
+use landfall_site::room::DATA;
 
 /// Allocation unit of filesystems, in bytes.
 const BLOCK_BYTES: u64 = 4 << 10;

@@ -8,9 +8,9 @@ use landfall_host::step_times::StepTime;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::configuration::SiteConfiguration;
 use crate::plan::install::tests::{documents, release};
 use crate::plan::install::{InstallInputs, plan_install};
+use landfall_site::configuration::SiteConfiguration;
 
 const MIB: u64 = 1 << 20;
 

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 
 use self::asked::DeviceRequests;
 use self::offer::{Offer, offered_devices};
-use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::findings::Finding;
 use crate::plan::objects::ObjectsInputs;
 use landfall_error_codes::codes;
 use landfall_gpu_facts::{GpuReport, NvmlState};
 use landfall_release_document::{GPU_RESOURCE, GpuPlugin, ReleaseDocument};
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration};
+use landfall_site::findings::Finding;
 
 /// Inputs of the findings about GPU resources.
 #[derive(Debug, Clone, Copy)]

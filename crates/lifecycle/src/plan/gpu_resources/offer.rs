@@ -8,7 +8,7 @@ use landfall_gpu_facts::judge::gpus;
 use landfall_gpu_facts::nvml::{Gpu, MigDevice};
 use landfall_release_document::{GPU_RESOURCE, GpuPlugin, MIG_RESOURCES, MigStrategy, ReleaseDocument};
 
-use crate::configuration::SiteConfiguration;
+use landfall_site::configuration::SiteConfiguration;
 
 /// Settings of the device plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

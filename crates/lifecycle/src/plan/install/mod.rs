@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument, SignatureEntry};
 
 use landfall_agent::settings::AgentSettings;
-use landfall_engine::plan::{Plan, PlannedStep, StepId, Undo};
+use landfall_engine::plan::{Plan, PlannedStep};
 use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
 use landfall_host::facts::host::LIMITS;
@@ -19,23 +19,16 @@ use landfall_host::service_route::ServiceRoute;
 use super::components::{ComponentInputs, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
-use crate::configuration::{BackupSettings, ResolvedValues, SiteConfiguration, resolve_values};
-use crate::content::reference::Reference;
-use crate::content::{KubernetesSources, NodeParts, artifact_folder, placed_files, registry_links};
-use crate::site::CONTROL_PLANE_LIMIT;
-use crate::site_secrets::SecretNumbers;
+use super::site_steps::{backup_schedule, help_files, host_api, step};
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
-use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::cluster_secrets::ClusterSecrets;
-use crate::steps::control_plane_ready::ControlPlaneReady;
-use crate::steps::help_files::HelpFiles;
-use crate::steps::host_api::HostApi;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
 use crate::steps::kept_volumes::{AdoptedVolume, KeptVolumes};
 use crate::steps::kubeadm_configuration::{API_NAME, KubeadmConfiguration};
+use crate::steps::kubeadm_phase::control_plane_ready::ControlPlaneReady;
 use crate::steps::kubeadm_phase::{KubeadmPhase, Phase};
 use crate::steps::node_files::NodeFiles;
 use crate::steps::node_images::NodeImages;
@@ -44,6 +37,11 @@ use crate::steps::registry_links::RegistryLinks;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage::Stage;
 use crate::steps::storage::Storage;
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration, resolve_values};
+use landfall_site::content::reference::Reference;
+use landfall_site::content::{KubernetesSources, NodeParts, artifact_folder, placed_files, registry_links};
+use landfall_site::place::CONTROL_PLANE_LIMIT;
+use landfall_site::site_secrets::SecretNumbers;
 
 /// Bytes per second of staging on the reference machine, for predictions.
 pub(super) const STAGING_RATE: u64 = 60 << 20;
@@ -122,26 +120,6 @@ struct Planner<'a> {
     node: NodeIdentity,
     networks: Networks,
     parts: NodeParts<'a>,
-}
-
-pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Action) -> PlannedStep<Action> {
-    PlannedStep { id: StepId(id.into()), title: title.to_owned(), action, bytes: 0, seconds, undo: Undo::Reversible }
-}
-
-/// Plans the timer of the daily backup. Every site has this step, because a later release may add backup rules.
-pub(super) fn backup_schedule(settings: &BackupSettings) -> PlannedStep<Action> {
-    let action = Action::BackupSchedule(BackupSchedule { settings: settings.clone() });
-    step("backup-schedule", "set the timer of backups", 0, action)
-}
-
-/// Plans the host API for the console. Every site has this step, because a later release may add a console.
-pub(super) fn host_api() -> PlannedStep<Action> {
-    step("host-api", "answer the console", 0, Action::HostApi(HostApi {}))
-}
-
-/// Plans the help files on the host, which the release's `landfall` writes.
-pub(super) fn help_files() -> PlannedStep<Action> {
-    step("help-files", "place manual pages and the handbook", 0, Action::HelpFiles(HelpFiles {}))
 }
 
 impl Planner<'_> {

@@ -12,8 +12,8 @@ use landfall_models::{Host, MODELS_DOCUMENT_NAME, ModelsDocument, fit};
 use landfall_release_document::{MODEL_PREFIX, ReleaseDocument, SiteValue, model_figure};
 use serde_json::Value;
 
-use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::findings::Finding;
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration};
+use landfall_site::findings::Finding;
 
 /// A figure of a model that the fit decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

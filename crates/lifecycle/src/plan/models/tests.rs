@@ -5,11 +5,11 @@ use landfall_release_document::{MODEL_FIGURES, ValueTarget};
 use serde_json::json;
 
 use super::*;
-use crate::configuration::resolve_values;
-use crate::findings::Severity;
 use crate::plan::computed::computed_values;
 use crate::plan::install::tests::release;
 use crate::plan::network::Networks;
+use landfall_site::configuration::resolve_values;
+use landfall_site::findings::Severity;
 
 /// Returns Llama 3.1 with 8 billion weights in bfloat16.
 fn llama(name: &str) -> Model {

@@ -22,10 +22,10 @@ use world::{EMPTY_DATABASE, ROWS, SAVED, SEGMENT, TABLE, World};
 use super::restore;
 use super::upgrade::ChangedData;
 use super::upgrade::tests::{restored_data, side, stop};
-use crate::backups::LiveVolume;
 use crate::steps::action::Action;
 use crate::steps::aside::is_replaced;
 use crate::steps::stop::Stop;
+use landfall_site::backups::LiveVolume;
 
 /// Global allocator of the test binary. These tests allocate and free constantly, and the C library of the static
 /// target returns each piece to the kernel. That would take half of their time.

@@ -19,7 +19,7 @@ use landfall_media::durable;
 use landfall_media::progress::SilentProgress;
 
 use super::actions::resolve;
-use crate::site::Site;
+use crate::context::Site;
 use crate::steps::action::Action;
 use crate::steps::aside::AsideData;
 

@@ -11,7 +11,7 @@ use landfall_engine::step::StepError;
 
 use super::UpgradeInputs;
 use super::difference::{ComponentChange, Fate, resolve_objects};
-use crate::plan::install::step;
+use crate::plan::site_steps::step;
 use crate::steps::action::Action;
 use crate::steps::canary::Canary;
 use crate::steps::component::Component;

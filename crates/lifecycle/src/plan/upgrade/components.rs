@@ -12,7 +12,7 @@ use super::difference::{ComponentChange, Fate, object_changes, resolve_objects};
 use super::stopped::StoppedWorkloads;
 use super::{EarlierRelease, UpgradeInputs, supersede};
 use crate::plan::components::component_steps;
-use crate::plan::install::step;
+use crate::plan::site_steps::step;
 use crate::steps::action::{Action, LastActions};
 use crate::steps::component::{Component, for_each_claim};
 use crate::steps::component_ready::ComponentReady;

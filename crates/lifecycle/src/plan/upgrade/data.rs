@@ -6,13 +6,13 @@ use landfall_engine::plan::PlannedStep;
 use serde_json::Value;
 
 use super::stopped::{self, in_release};
-use crate::backups::LiveVolume;
-use crate::plan::install::step;
 use crate::plan::restore::{RestoredStream, begin_use, note_use};
+use crate::plan::site_steps::step;
 use crate::steps::action::Action;
 use crate::steps::keep_copy::KeepCopy;
 use crate::steps::remove_aside::RemoveAside;
 use crate::steps::stop::Stop;
+use landfall_site::backups::LiveVolume;
 
 /// Treatment of a component's data.
 #[derive(Debug, Clone, PartialEq)]

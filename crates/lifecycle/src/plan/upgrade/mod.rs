@@ -20,10 +20,9 @@ use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
-use super::install::{STAGING_RATE, backup_schedule, content_steps, help_files, host_api, step};
+use super::install::{STAGING_RATE, content_steps};
 use super::restore::{begin_logs, log_streams, resume_webhooks, suspend_webhooks};
-use crate::backups::has_rules;
-use crate::configuration::BackupSettings;
+use super::site_steps::{backup_schedule, help_files, host_api, step};
 use crate::steps::action::{Action, LastActions};
 use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
@@ -39,6 +38,8 @@ pub(in crate::plan) use difference::images as images_of;
 pub use difference::{ComponentChange, Fate, ObjectChange};
 use landfall_engine::plan::{OnFailure, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
+use landfall_site::backups::has_rules;
+use landfall_site::configuration::BackupSettings;
 pub use node::NodeChange;
 pub use outlook::{ComponentOutlook, DataFate, Experience, Interruption, Outlook, PointOfNoReturn, StepTimes};
 

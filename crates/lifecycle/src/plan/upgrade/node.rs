@@ -12,8 +12,8 @@ use landfall_engine::plan::{PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
 use super::{EarlierRelease, UpgradeInputs, missing, supersede};
-use crate::content::{KubernetesSources, NodeParts};
-use crate::plan::install::{image_hosts, registry, step};
+use crate::plan::install::{image_hosts, registry};
+use crate::plan::site_steps::step;
 use crate::steps::action::Action;
 use crate::steps::again::RunAgain;
 use crate::steps::agent::Agent;
@@ -27,6 +27,7 @@ use crate::steps::node_images::NodeImages;
 use crate::steps::node_ready::NodeReady;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::static_pods::StaticPods;
+use landfall_site::content::{KubernetesSources, NodeParts};
 
 /// Programs that save etcd's data and check the saved data.
 const ETCD_TOOLS: [&str; 2] = ["etcdctl", "etcdutl"];

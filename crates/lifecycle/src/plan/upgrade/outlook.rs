@@ -271,7 +271,7 @@ fn describe_losses(operation: Operation, components: &[ComponentOutlook]) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::install::step;
+    use crate::plan::site_steps::step;
     use crate::steps::collect::Collect;
     use crate::steps::keep_copy::KeepCopy;
     use crate::steps::stop::Stop;

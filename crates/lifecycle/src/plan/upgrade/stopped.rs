@@ -8,7 +8,7 @@ use landfall_release_document::ReleaseDocument;
 use serde_json::Value;
 
 use super::UpgradeInputs;
-use crate::plan::install::step;
+use crate::plan::site_steps::step;
 use crate::steps::action::Action;
 use crate::steps::start::Start;
 use crate::steps::stop::Stop;

@@ -6,7 +6,7 @@ use landfall_host::facts::Facts;
 use landfall_release_document::GpuRequirements;
 
 use super::driver_package::{DriverPackage, oldest_branch};
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// The kernel's own driver, which must be kept from loading for NVIDIA's to use a GPU.
 const NOUVEAU: &str = "nouveau";

@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 use landfall_gpu_facts::hardware::{Hardware, MELLANOX};
 
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Command that starts it now and at each boot.
 const START: &str = "systemctl enable --now nvidia-fabricmanager";

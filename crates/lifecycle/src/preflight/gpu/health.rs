@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 use landfall_gpu_facts::judge::Warning;
 
-use crate::findings::Finding;
+use landfall_site::findings::Finding;
 
 /// Returns the finding for a fault of the GPU with this index.
 pub(super) fn finding(index: u32, warning: Warning) -> Finding {

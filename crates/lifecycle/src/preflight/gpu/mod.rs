@@ -10,8 +10,8 @@ use landfall_host::facts::Facts;
 use landfall_release_document::{GPU_GLIBC, GpuRequirements, MigRequirement};
 
 use super::two_numbers;
-use crate::findings::{Finding, Severity};
-use crate::room::size;
+use landfall_site::findings::{Finding, Severity};
+use landfall_site::room::size;
 
 use driver_package::DriverPackage;
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::storage::SYSTEM_BYTES;
 use super::*;
-use crate::findings::Severity;
 use crate::plan::host_ports::{HostPort, Transport};
 use crate::plan::install::tests::release;
-use crate::room::{DATA, EVICTION_BYTES, FilesystemPeak, PeakPart};
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filesystem, Filter, Firewalld, Listener};
+use landfall_site::findings::Severity;
+use landfall_site::room::{DATA, EVICTION_BYTES, FilesystemPeak, PeakPart};
 
 const BUILT: &str = "2025-12-01T00:00:00Z";
 

@@ -4,7 +4,7 @@
 use landfall_engine::step::StepError;
 use landfall_host::command::HostCommand;
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 
 /// For each address family: the kernel's list of its tables, and the prefix of its programs.
 const FAMILIES: [(&str, &str); 2] =

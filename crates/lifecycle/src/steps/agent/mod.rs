@@ -12,7 +12,7 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
 use landfall_engine::step::{ObservedState, Step, StepError};

@@ -9,8 +9,7 @@ use landfall_media::durable;
 use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
-use crate::backups::drill::network as drill_network;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use crate::steps::agent::{traces, unit_files};
 use landfall_agent::bridge::BRIDGE;
 use landfall_agent::site_pods::SitePods;
@@ -20,6 +19,7 @@ use landfall_host::mounts::Part;
 use landfall_host::paths::SitePaths;
 use landfall_host::process::ProcessId;
 use landfall_host::{files, mounts, netlink, process};
+use landfall_site::backups::drill::network as drill_network;
 
 /// Function that deletes a network device by its name.
 type Delete = fn(&str) -> std::io::Result<()>;

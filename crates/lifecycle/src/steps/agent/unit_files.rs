@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::configuration::TimeOfDay;
-use crate::site::NodeContext;
+use crate::context::NodeContext;
 use landfall_agent::units::{
     AGENT, BACKUP, BACKUP_TIMER, CONTAINERD, FOLDER, KUBELET, LOG_BACKUP, LOG_BACKUP_TIMER, OPERATION,
     RANDOM_DELAY_HOURS, SLICE,
 };
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
+use landfall_site::configuration::TimeOfDay;
 
 /// Common settings of services. `KillMode=process` keeps pods running when a service stops or restarts. There is no
 /// start limit, because no administrator at a site would lift it. `NotifyAccess=exec` lets preparations report their

@@ -4,6 +4,7 @@
 //! A phase that writes files is Done if the files exist, because kubeadm keeps valid keys and certificates. A phase
 //! that writes objects is Done if the objects exist; undo of the etcd phase removes them with etcd's data.
 
+pub mod control_plane_ready;
 mod phase;
 
 use std::path::PathBuf;
@@ -16,8 +17,7 @@ use serde_json::Value;
 use phase::AUTHORITIES;
 pub use phase::Phase;
 
-use super::control_plane_ready;
-use crate::site::{CONTROL_PLANE_LIMIT, NodeContext};
+use crate::context::NodeContext;
 use crate::steps::agent::teardown;
 use landfall_agent::programs::Programs;
 use landfall_agent::units::{KUBELET, systemctl};
@@ -25,6 +25,7 @@ use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::pack::PackId;
+use landfall_site::place::CONTROL_PLANE_LIMIT;
 
 /// Time for which a query about objects is repeated.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);

@@ -28,17 +28,16 @@ use super::agent::Agent;
 use super::artifact_files::ArtifactFiles;
 use super::cluster_secrets;
 use super::cluster_secrets::ClusterSecrets;
-use super::control_plane_ready::ControlPlaneReady;
 use super::host_tuning::HostTuning;
 use super::identity::Identity;
 use super::kubeadm_configuration::KubeadmConfiguration;
+use super::kubeadm_phase::control_plane_ready::ControlPlaneReady;
 use super::kubeadm_phase::{KubeadmPhase, Phase};
 use super::node_files::NodeFiles;
 use super::registry_links::RegistryLinks;
 use super::runtime_configuration::RuntimeConfiguration;
 use super::storage::Storage;
-use crate::content::{PlacedFile, PlannedLink};
-use crate::site::{HostAccess, Medium, Releases, Site, SiteRelease, UndoScope};
+use crate::context::{Site, UndoScope};
 use landfall_agent::settings;
 use landfall_engine::step::{ObservedState, Step};
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
@@ -47,6 +46,8 @@ use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
 use landfall_host::pack;
 use landfall_host::paths::SitePaths;
+use landfall_site::content::{PlacedFile, PlannedLink};
+use landfall_site::place::{HostAccess, Medium, Releases, SiteRelease};
 
 type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
 

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result, ensure};
 
 use super::{name_of, tool};
-use crate::runnable::write_program;
 use crate::workspace::{self, TARGET};
+use landfall_test_support::runnable::write_program;
 
 /// Time limit of one run, in seconds.
 const PATIENCE: &str = "240";

@@ -12,11 +12,11 @@ use super::clock::see;
 use super::ended::{backup_of, changed_of_counter, codes_of, put_bundle, save, write_volume};
 use super::licensed::license;
 use super::*;
-use crate::backups::BackupFolder;
-use crate::findings::Finding;
 use crate::operations::upgrade::tests::upgrade;
 use crate::operations::{RestoreRequest, UpgradeRequest};
 use crate::plan::install::{InstallInputs, plan_install};
+use landfall_site::backups::BackupFolder;
+use landfall_site::findings::Finding;
 
 /// Returns a bundle whose release also has a node. Without one, nothing that replaces a release can be planned.
 fn with_node(vendor: &Vendor, counter: u64) -> Vec<u8> {

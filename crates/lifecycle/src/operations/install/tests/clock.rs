@@ -5,8 +5,8 @@ use std::fs::{File, FileTimes};
 use jiff::Timestamp;
 
 use super::*;
-use crate::findings::Finding;
 use crate::operations::testing::Notes;
+use landfall_site::findings::Finding;
 
 /// Returns a site with an interrupted install of a release that was built at this time.
 fn cut(built_at: &str) -> (Fixture, Arc<Notes>) {

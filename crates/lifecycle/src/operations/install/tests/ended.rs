@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::licensed::{entitled_release, license, machine};
 use super::*;
-use crate::backups::BackupFolder;
-use crate::findings::Finding;
-use crate::license::saved_documents;
 use crate::operations::upgrade::tests::upgrade;
 use crate::operations::{PreflightRequest, RestoreRequest};
-use crate::site_secrets::NO_SECRETS;
+use landfall_site::backups::BackupFolder;
+use landfall_site::findings::Finding;
+use landfall_site::license::saved_documents;
+use landfall_site::site_secrets::NO_SECRETS;
 
 /// Code of a site's license that has ended.
 const ENDED: &str = "LF4703";

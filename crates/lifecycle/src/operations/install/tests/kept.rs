@@ -5,8 +5,8 @@ use landfall_documents::status::SiteState;
 use landfall_engine::journal::UndoCause;
 
 use super::*;
-use crate::findings::Finding;
 use crate::operations::kept::Adoption;
+use landfall_site::findings::Finding;
 
 const FOLDER: &str = "pvc-7f2c5c1e-6f0e-4f6e-9a57-2f8f6d7f2f10_postgres_data-postgres-0";
 

@@ -8,8 +8,8 @@ use landfall_host::site_time::{LicenseLock, machine_clocks};
 use landfall_license::{Binding, Identifier, IdentifierKind, Terms, sample};
 
 use super::*;
-use crate::findings::Finding;
-use crate::license::LicenseRecord;
+use landfall_site::findings::Finding;
+use landfall_site::license::LicenseRecord;
 
 /// Returns a release with a component that needs `analytics`.
 pub(super) fn entitled_release() -> serde_json::Value {

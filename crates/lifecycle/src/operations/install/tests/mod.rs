@@ -44,14 +44,14 @@ use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 
 use super::*;
-use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::operations::{DataDisposal, ResumeOutcome};
-use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
-use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::identity::Identity;
 use crate::steps::stage::Stage;
+use landfall_site::configuration::{ResolvedValues, SiteConfiguration};
+use landfall_site::pins::Event as Recorded;
+use landfall_site::site_secrets::NewSecrets;
 
 /// Progress that panics at an event, to simulate a crash of the operation.
 struct Crash<F>(F);

@@ -5,8 +5,8 @@ use landfall_host::facts::sample::sample;
 use landfall_host::facts::{Facts, KIND, SCHEMA};
 
 use super::*;
-use crate::findings::{Finding, Severity};
 use crate::operations::{PreflightReport, PreflightRequest};
+use landfall_site::findings::{Finding, Severity};
 
 /// Writes these facts to a file.
 fn facts_file(fixture: &Fixture, facts: &Facts) -> PathBuf {
@@ -145,7 +145,7 @@ fn accepted_warnings_are_recorded() {
     let report = fixture.operations.preflight(&request).unwrap();
     assert_eq!((report.ready, report.unaccepted, report.warnings), (true, 0, 3), "{:?}", open(&report));
     let mut prepared = fixture.prepared_install();
-    prepared.planned.accepted = crate::findings::accepted_warnings(&report.findings);
+    prepared.planned.accepted = landfall_site::findings::accepted_warnings(&report.findings);
     prepared.run().unwrap();
     let status = fixture.operations.status().unwrap();
     let accepted: Vec<_> =

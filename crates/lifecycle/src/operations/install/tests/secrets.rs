@@ -9,7 +9,7 @@ use landfall_host::facts::{KIND, SCHEMA};
 use super::*;
 use crate::operations::planned::first_secrets;
 use crate::operations::{PreflightReport, PreflightRequest};
-use crate::site_secrets::SecretArgument;
+use landfall_site::site_secrets::SecretArgument;
 
 /// Secret that the person supplies.
 const PASSWORD: &str = "canary-password";

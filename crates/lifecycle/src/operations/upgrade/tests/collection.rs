@@ -12,7 +12,6 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
 
 use super::*;
-use crate::content::{NodeParts, PlannedLink, artifact_folder, placed_files, registry_links};
 use crate::operations::install::tests::signed_bundle_with;
 use crate::plan::install::content_steps;
 use crate::steps::check_restored::CheckRestored;
@@ -21,6 +20,7 @@ use crate::steps::load::BackupStream;
 use crate::steps::node_files::NodeFiles;
 use crate::steps::stage::INSTALLER_NAME;
 use crate::steps::supersede::Supersede;
+use landfall_site::content::{NodeParts, PlannedLink, artifact_folder, placed_files, registry_links};
 
 /// Blobs of a bundle, each once.
 #[derive(Default)]

@@ -24,14 +24,14 @@ use serde_json::json;
 
 use super::seen::unready;
 use super::*;
+use crate::context::UndoScope;
 use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
 use crate::operations::status::sample;
-use crate::pins::PinnedTrust;
 use crate::plan::models::FittedModels;
 use crate::plan::upgrade::UpgradePlan;
-use crate::site::UndoScope;
 use crate::steps::action::Action;
 use crate::steps::stage_release::StageRelease;
+use landfall_site::pins::PinnedTrust;
 
 /// A vendor's root documents. Each names another key for releases and revocations; the other roles keep their key.
 struct Roots {

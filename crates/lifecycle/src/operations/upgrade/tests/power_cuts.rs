@@ -14,9 +14,9 @@ use landfall_media::store::ContentStore;
 
 use super::collection::{below, bundle, installed_release, plan, step, upgrade_to};
 use super::*;
-use crate::content::PlacedFile;
 use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::stage::find_media;
+use landfall_site::content::PlacedFile;
 
 const FATES: [Fate; 3] = [Fate::Lost, Fate::Kept, Fate::Torn];
 

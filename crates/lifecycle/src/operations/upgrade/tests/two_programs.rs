@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::operations::DataDisposal;
-use crate::pins::Entry;
+use landfall_site::pins::Entry;
 
 /// Field that the newer program adds.
 const LATER: &str = "later";
@@ -140,11 +140,11 @@ fn extend_documents(folder: &std::path::Path) -> Vec<String> {
 fn newer_documents_are_read_after_rollback() {
     let fixture = site_with_changes();
     let before = answers(&fixture);
-    let marks = crate::marks::Marks::read(&fixture.operations.paths).unwrap();
+    let marks = landfall_site::marks::Marks::read(&fixture.operations.paths).unwrap();
     let extended = extend_documents(&fixture.path(""));
     assert!(extended.iter().any(|name| name == "marks.json"), "{extended:?}");
     assert_eq!(answers(&fixture), before);
-    assert_eq!(crate::marks::Marks::read(&fixture.operations.paths).unwrap(), marks);
+    assert_eq!(landfall_site::marks::Marks::read(&fixture.operations.paths).unwrap(), marks);
 }
 
 /// The daemon of the earlier release starts while the newer program still undoes its own work, and must answer.

@@ -8,15 +8,15 @@ use landfall_release_document::{ArtifactKind, ArtifactMount, ComponentData, Comp
 use serde_json::{Value, json};
 
 use super::*;
-use crate::backups::LiveVolume;
 use crate::plan::configure::plan_configure;
 use crate::plan::install::tests::{plan_of, release};
 use crate::plan::restore::RestoredStream;
-use crate::site_secrets::SecretNumbers;
 use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
 use crate::steps::stop::Stop;
 use landfall_cluster::ObjectName;
+use landfall_site::backups::LiveVolume;
+use landfall_site::site_secrets::SecretNumbers;
 
 type Documents = BTreeMap<String, Vec<u8>>;
 

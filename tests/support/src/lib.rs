@@ -1,0 +1,7 @@
+//! Parts that tests of several crates share: servers on loopback in place of a model hub and of package indexes, and
+//! programs that can run as soon as they are written.
+
+pub mod hub_server;
+mod loopback;
+pub mod package_server;
+pub mod runnable;
