@@ -60,7 +60,7 @@ impl EtcdTools {
         etcdctl.arguments(["snapshot", "save"]).argument(file)
     }
 
-    /// Returns the command that reads a whole snapshot, checks its structure, and prints a [`SnapshotStatus`].
+    /// Returns the command that reads a whole snapshot, checks its structure, and prints its status.
     pub fn status(&self, file: &Path) -> HostCommand {
         self.snapshot("status").argument(file).argument("--write-out=json")
     }

@@ -148,7 +148,7 @@ pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>)
 }
 
-/// A reader whose data is written to a filesystem: it fails with an inner [`OutOfRoom`] when the reserve is reached.
+/// A reader whose data is written to a filesystem: it fails with an inner `OutOfRoom` when the reserve is reached.
 pub struct GuardedReader<R> {
     from: R,
     folder: PathBuf,
