@@ -19,7 +19,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::audit::{Author, Event, record};
+use crate::audit::{Author, Entry, Event, Outcome, record};
 use crate::configuration::{ServerFiles, server_config};
 use crate::context::Context;
 use crate::database::fixture::Lease;
@@ -77,6 +77,41 @@ impl Reply {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// Returns true if an element of the page has this attribute.
+    pub fn has(&self, attribute: &str, value: &str) -> bool {
+        self.body.contains(&format!(" {attribute}=\"{value}\""))
+    }
+
+    /// Returns status and code of a refusal, whether it is a page or JSON.
+    pub fn refusal(&self) -> (u16, &str) {
+        let is_page = self.header("content-type").starts_with("text/html");
+        let begin = if is_page { ">LF" } else { "\"code\":\"LF" };
+        let place =
+            self.body.find(begin).unwrap_or_else(|| panic!("no code: {}", self.body)) + begin.len() - "LF".len();
+        (self.status.as_u16(), &self.body[place..place + "LF0000".len()])
+    }
+
+    /// Returns title, detail and hint of a page that shows nothing but a refusal.
+    pub fn problem(&self) -> String {
+        let words = words_of(&self.body);
+        let (problem, _) = words.split_once("\nCode\n").unwrap_or_else(|| panic!("no problem: {words}"));
+        problem.replacen('\n', ": ", 1).replace('\n', " ")
+    }
+
+    /// Returns the words of each notice that the page shows.
+    pub fn notices(&self) -> Vec<String> {
+        let parts = self.body.split("<div class=\"notice ").skip(1);
+        let shown = parts.filter(|part| part.split_once('>').is_some_and(|(head, _)| !head.ends_with(" hidden")));
+        shown.map(|part| words_of(part.split("</div>").next().unwrap()).replace('\n', " ")).collect()
+    }
+
+    /// Returns the words of the page's section under the heading with this id.
+    pub fn section(&self, heading: &str) -> String {
+        let begin = format!("aria-labelledby=\"{heading}\"");
+        let rest = self.body.split(&begin).nth(1).unwrap_or_else(|| panic!("no {heading}: {}", self.body));
+        words_of(rest.split("</section>").next().unwrap())
     }
 }
 
@@ -277,6 +312,19 @@ impl Site {
         browser
     }
 
+    /// Returns the audit entries whose action begins with this prefix, oldest first, without times and origins.
+    pub async fn audit_lines(&self, prefix: &str) -> Vec<String> {
+        let pool = self.context.database.read();
+        let entries = crate::audit::page(pool, None, i64::MAX).await.unwrap().into_iter().rev();
+        let entries = entries.filter_map(|(_, entry)| entry).filter(|entry| entry.action.starts_with(prefix));
+        let line = |entry: Entry| {
+            let Entry { actor, action, object, outcome, detail, .. } = entry;
+            let outcome = if outcome == Outcome::Done { "done" } else { "refused" };
+            format!("{actor}: {action} {object}: {outcome}: {detail}").trim_end_matches(": ").to_owned()
+        };
+        entries.map(line).collect()
+    }
+
     /// Makes the proofs of a user's sessions too old.
     pub async fn age_proofs(&self, user: &str) {
         let mut write = self.context.database.write().await.unwrap();
@@ -316,10 +364,22 @@ pub fn hidden_field(page: &str, name: &str) -> String {
     page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
 }
 
-/// Returns the texts of a page's content, one line per element with text. Relative times are left out, because they
-/// change from day to day.
+/// Snapshot filter for relative times, which change from day to day.
+pub const RELATIVE_TIMES: (&str, &str) =
+    (r"just now|\bin \d+ (?:second|minute|hour|day)s?\b|\b\d+ (?:second|minute|hour|day)s? ago", "[relative time]");
+/// Snapshot filter for times of the test.
+pub const TIMES: (&str, &str) = (r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2} UTC|T\d{2}:\d{2}:\d{2}Z)", "[time]");
+/// Snapshot filter for ids of requests.
+pub const REQUEST_IDS: (&str, &str) =
+    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[request]");
+/// Snapshot filter for ids of API keys.
+pub const KEY_IDS: (&str, &str) = (r"key:[0-9a-f]+", "key:[id]");
+
+/// Returns the texts of a page's content, or of a part of it, one line per element with text. Notices that only a
+/// script shows are left out, and relative times, because they change from day to day.
 pub fn words_of(page: &str) -> String {
-    let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    let content = page.split_once("<main").map_or(page, |(_, content)| content).split("</main>").next().unwrap();
+    let content = content.rsplit_once("within a few minutes.</span></div>").map_or(content, |(_, shown)| shown);
     let content = content.replace("<bdi>", "").replace("</bdi>", "");
     let mut parts = content.split("<span class=\"ago\">");
     let first = parts.next().unwrap().to_owned();

@@ -151,39 +151,27 @@ mod tests {
     use crate::testing::{Site, words_of};
 
     #[tokio::test]
-    async fn viewers_see_each_operation_with_who_asked_and_why_it_failed() {
+    async fn viewers_see_operations_and_reasons() {
         let site = Site::begin().await;
         let vera = site.sign_in("vera").await;
-        let page = vera.get("/activity").await.body;
-        for words in [
-            "Upgrade from starter 1.1.0 to starter 1.2.0",
-            "Undone because a step failed.",
-            "component postgres is not ready after 300 seconds (LF4208)",
-            "olga; approved by ada",
-            "15 minutes",
-            "Change of settings · starter 1.1.0",
-            "key:4f1c22aa of ada",
-            "carol on the host",
-            "Install · starter 1.0.0",
-            "not recorded",
-            "href=\"/settings\"",
-        ] {
-            assert!(page.contains(words), "{words}: {page}");
-        }
-        assert!(!page.contains("href=\"/audit\""), "a viewer may not open the audit log");
-        assert!(vera.get("/live/activity").await.body.contains("carol on the host"));
+        let page = vera.get("/activity").await;
+        insta::assert_snapshot!(words_of(&page.body));
+        assert!(page.has("href", "/settings"), "an operation leads to no page: {}", page.body);
+        assert!(!page.has("href", "/audit"), "a viewer is led to the audit log");
+        let live = words_of(&vera.get("/live/activity").await.body);
+        assert!(words_of(&page.body).ends_with(&live), "{live}");
         let root = site.sign_in("root").await;
         assert!(words_of(&root.get("/activity").await.body).contains("audit log"));
         let program = site.program("vera", &[Scope::Read]).await;
-        assert_eq!(program.get("/api/v1/history").await.json(), sample("history"), "it is passed on as it is");
+        assert_eq!(program.get("/api/v1/history").await.json(), sample("history"), "the document was changed");
     }
 
     #[tokio::test]
-    async fn a_site_without_operations_says_so_and_names_make_no_markup() {
+    async fn activity_escapes_hostile_names() {
         let site = Site::begin().await;
         let vera = site.sign_in("vera").await;
         *site.host.history.lock().unwrap() = None;
-        assert!(vera.get("/activity").await.body.contains("The host reports no operation."));
+        insta::assert_snapshot!("no_operation", words_of(&vera.get("/activity").await.body));
         let odd = json!({
             "kind": "history", "schema": 1, "earlier": 7,
             "operations": [{ "number": 9, "operation": "<b>levitate</b>", "outcome": "floating",
@@ -192,15 +180,12 @@ mod tests {
         *site.host.history.lock().unwrap() = Some(odd);
         crate::testing::until(async || vera.get("/activity").await.body.contains("levitate")).await;
         let page = vera.get("/activity").await.body;
-        assert!(
-            page.contains("&#60;b&#62;levitate") && page.contains("&#60;i&#62;") && page.contains("Unknown"),
-            "{page}"
-        );
-        assert!(words_of(&page).contains("7 earlier ones"), "{page}");
+        assert!(!page.contains("<b>") && !page.contains("<i>"), "a name became markup: {page}");
+        insta::assert_snapshot!(words_of(&page));
     }
 
     #[test]
-    fn each_kind_of_operation_leads_to_its_page() {
+    fn operation_kinds_link_pages() {
         let pages = ["install", "configure", "upgrade", "rollback", "restore", "levitate"].map(page);
         let expected = ["/releases", "/settings", "/upgrade", "/upgrade", "/restore"];
         assert_eq!(pages[..5], expected.map(Some));

@@ -44,7 +44,7 @@ mod tests {
     const NEWS: &str = "event: news\nretry: 1000\ndata: {}\n\n";
 
     #[tokio::test]
-    async fn a_page_hears_of_news_until_the_operation_has_ended_and_one_too_many_is_refused() {
+    async fn page_hears_news_until_end() {
         let site = Site::begin().await;
         let vera = site.sign_in("vera").await;
         let idle = vera.get(PATH).await;
@@ -66,7 +66,7 @@ mod tests {
         }
         let heard = listening.await.unwrap();
         assert_eq!((heard.status, heard.header("content-type")), (StatusCode::OK, "text/event-stream"));
-        assert_eq!(heard.body, [NEWS, NEWS].concat(), "what was missed, and the end");
+        assert_eq!(heard.body, [NEWS, NEWS].concat(), "missed news or the end is lacking");
         until(async || site.context.listening.available_permits() == LISTENERS).await;
     }
 }

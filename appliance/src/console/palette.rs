@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_person_is_offered_exactly_the_pages_that_the_role_may_open() {
+    async fn palette_offers_permitted_pages() {
         let site = Site::begin().await;
         for (name, role) in [("vera", Role::Viewer), ("olga", Role::Operator), ("root", Role::Administrator)] {
             let person = site.sign_in(name).await;
@@ -85,7 +85,7 @@ mod tests {
                 assert!(person.get(&path).await.is_success(), "{path} as {name}");
             }
         }
-        assert!(!site.visitor().get("/sign-in").await.body.contains("palette"), "no one has signed in");
+        assert!(!site.visitor().get("/sign-in").await.body.contains("palette"), "the palette needs no session");
     }
 
     #[test]

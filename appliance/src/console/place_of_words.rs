@@ -37,7 +37,7 @@ fn scripts_have_no_words() {
 }
 
 #[test]
-fn pages_are_drawn_here_alone() {
+fn only_console_renders_templates() {
     let sources = files(&project().join("src"), ".rs");
     let (here, elsewhere): (Vec<_>, Vec<_>) =
         sources.into_iter().partition(|path| path.starts_with(project().join("src/console")));

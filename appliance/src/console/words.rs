@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_code_times_are_readable_and_nothing_else_is_markup() {
+    fn only_commands_and_times_are_markup() {
         let shown = |text: &str| words(text).to_string();
         assert_eq!(shown("Run `landfall status`, then wait."), "Run <code>landfall status</code>, then wait.");
         assert_eq!(shown("a ` alone"), "a ` alone");

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_where_nothing_is_known_and_a_lonely_point_is_a_dot() {
+    fn chart_lines_break_at_gaps() {
         let values =
             [(1368, Some(0)), (1373, Some(50)), (1378, None), (1383, Some(100)), (1428, Some(25)), (1440, Some(25))];
         let chart = Chart::new(subject(), 100, &values).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_above_the_scale_stretches_it_and_nothing_known_is_no_chart() {
+    fn high_value_stretches_scale() {
         let chart = Chart::new(subject(), 10, &[(0, Some(40)), (5, Some(20)), (10, None)]).unwrap();
         assert_eq!((chart.lines.as_slice(), chart.top.as_str()), (&["0,0 5,120".to_owned()][..], "40 %"));
         assert_eq!(chart.now, "unknown");
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn an_old_last_point_is_unknown() {
+    fn old_last_point_is_unknown() {
         let now = |minute: u64| Chart::new(subject(), 100, &[(minute, Some(25))]).unwrap().now;
         assert_eq!((now(1428).as_str(), now(1427).as_str(), now(0).as_str()), ("25 %", "unknown", "unknown"));
     }
 
     #[test]
-    fn minutes_are_counted_from_a_day_ago() {
+    fn chart_minutes_start_yesterday() {
         let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
         let of = |text: &str| minute(text.parse().unwrap(), now);
         assert_eq!(of("2026-11-19T08:00:30Z"), Some(0));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn spells_join_what_follows_without_a_gap() {
+    fn adjacent_spells_are_joined() {
         let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
         let at = |minutes: i64| now - jiff::SignedDuration::from_mins(minutes);
         let named = |minutes, name: Option<&str>| (at(minutes), name.map(str::to_owned));

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_supplied_certificate_is_named_when_it_cannot_be_used_or_ends() {
+    fn supplied_certificate_problems_are_named() {
         let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
         let of_days = |days: i64| SuppliedCertificate::Used { ends: Some(now + SignedDuration::from_hours(24 * days)) };
         let state = |supplied: &SuppliedCertificate| of_certificate(supplied, now).map(|matter| matter.mark.state);

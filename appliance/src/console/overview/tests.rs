@@ -3,10 +3,11 @@ use landfall_documents::status::StatusReport;
 use serde_json::Value;
 
 use super::answers::{AvailableReleases, answers};
-use super::attention::matters;
+use super::attention::{Matter, matters};
 use crate::console::state::State;
 use crate::host::MediaPage;
 use crate::host::fake::sample;
+use crate::testing::RELATIVE_TIMES;
 
 fn status(change: impl FnOnce(&mut Value)) -> StatusReport {
     let mut document = sample("status");
@@ -25,7 +26,7 @@ fn states(change: impl FnOnce(&mut Value)) -> [State; 4] {
 }
 
 #[test]
-fn the_four_answers_follow_the_facts() {
+fn answers_follow_facts() {
     use State::{Attention, Bad, Busy, Good, Unknown};
     assert_eq!(states(|_| ()), [Good, Attention, Good, Good]);
     assert_eq!(states(|status| status["license"] = Value::Null)[1], Good);
@@ -70,7 +71,7 @@ fn the_four_answers_follow_the_facts() {
 }
 
 #[test]
-fn a_release_that_has_arrived_is_one_to_take() {
+fn arrived_release_is_offered() {
     let media: MediaPage = serde_json::from_value(sample("media")).unwrap();
     let usable = media.media.iter().find(|medium| medium.problem.is_none() && medium.release.is_some()).unwrap();
     let release = usable.release.clone().unwrap();
@@ -113,7 +114,7 @@ fn without_counters(given: &AvailableReleases) -> AvailableReleases {
 }
 
 #[test]
-fn what_is_not_ready_is_named_where_all_components_are() {
+fn unready_disk_is_named() {
     let disk = status(|status| {
         status["verdict"] = "not-ready".into();
         status["disk"]["ready"] = false.into();
@@ -129,26 +130,27 @@ fn what_is_not_ready_is_named_where_all_components_are() {
     assert!(evidence.ends_with("are ready.") && !evidence.contains(':'), "{evidence}");
 }
 
+/// Compares matters with a snapshot. The one about backups is left out, because it depends on today's date.
+fn assert_lines(name: &str, matters: &[Matter]) {
+    let lines = matters.iter().filter(|matter| matter.subject != "Backups");
+    let lines: Vec<_> = lines.map(|matter| format!("{}: {} ({})", matter.subject, matter.text, matter.path)).collect();
+    insta::with_settings!({ filters => [RELATIVE_TIMES] }, { insta::assert_snapshot!(name, lines.join("\n")) });
+}
+
 #[test]
-fn every_reason_reaches_a_person_the_worst_first() {
+fn worst_reasons_come_first() {
     let not_ready: StatusReport = serde_json::from_value(sample("status-not-ready")).unwrap();
     let found = matters(&not_ready);
-    assert!(
-        found.iter().any(|matter| matter.text.contains("ImagePullBackOff") && matter.path == "/components/assistant")
-    );
-    assert!(found.iter().any(|matter| matter.subject == "Disk"));
-    assert!(found.iter().any(|matter| matter.subject.contains("/mnt/vault")));
+    assert_lines("reasons_not_ready", &found);
     assert!(found.is_sorted_by_key(|matter| matter.mark.state));
     let stuck: StatusReport = serde_json::from_value(sample("status-stuck")).unwrap();
-    let found = matters(&stuck);
-    assert!(found.iter().any(|matter| matter.text.contains("step 12 of 40")));
-    assert!(found.iter().any(|matter| matter.text.starts_with("LF4608")));
+    assert_lines("reasons_stuck", &matters(&stuck));
     let absent: StatusReport = serde_json::from_value(sample("status-absent")).unwrap();
     assert!(matters(&absent).is_empty());
 }
 
 #[test]
-fn an_api_server_that_does_not_answer_comes_first_and_once() {
+fn silent_api_server_comes_first() {
     let silence = "the cluster does not answer: no answer within 3 s";
     let found = status(|status| {
         status["verdict"] = "not-ready".into();
@@ -159,17 +161,15 @@ fn an_api_server_that_does_not_answer_comes_first_and_once() {
     });
     let healthy = answers(&found, &AvailableReleases::default())[0].clone();
     assert_eq!(healthy.mark.state, State::Bad);
-    assert!(healthy.evidence.contains("API server does not answer"), "{}", healthy.evidence);
     let matters = matters(&found);
     let first = &matters[0];
-    assert!(first.subject == "API server" && first.text.contains("no answer within 3 s"), "{first:?}");
-    assert!(first.text.contains("journalctl --unit landfall-kubelet"), "{first:?}");
+    insta::assert_snapshot!(format!("{}\n{}: {}", healthy.evidence, first.subject, first.text));
     let said = matters.iter().filter(|matter| matter.text.contains("The cluster does not answer")).count();
     assert_eq!(said, 1);
 }
 
 #[test]
-fn a_backup_that_fails_is_no_yes() {
+fn failed_backup_needs_attention() {
     use State::{Attention, Bad, Good};
     let failed = |hours: i64| {
         let at = (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
@@ -185,7 +185,7 @@ fn a_backup_that_fails_is_no_yes() {
         status["backups"]["lastTry"] = failed(1);
         status["backups"]["lastTry"]["mended"] = true.into();
     };
-    assert_eq!(states(mended)[2], Good, "the newest one is proven");
+    assert_eq!(states(mended)[2], Good, "a mended failure still counts");
     let both = |status: &mut Value| {
         status["backups"]["newestProven"] = (Timestamp::now() - SignedDuration::from_hours(40)).to_string().into();
         status["backups"]["lastTry"] = failed(1);
@@ -198,7 +198,7 @@ fn a_backup_that_fails_is_no_yes() {
 }
 
 #[test]
-fn a_need_that_is_not_granted_is_no_yes_and_a_note_is_reported_once() {
+fn ungranted_need_is_bad() {
     let found = status(|status| {
         status["license"]["terms"]["standing"] = "valid".into();
         status["license"]["needs"][0]["granted"] = false.into();

@@ -8,7 +8,7 @@ use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
 use crate::host::{ChangeRequest, OperationPage, OperationState, PlanPage, RequestState};
 use crate::people::Scope;
-use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
+use crate::testing::{REQUEST_IDS, Reply, Site, Visitor, hidden_field, until, words_of};
 
 /// ID of the proven backup of the installed version in the sample.
 const BACKUP: &str = "5e17c0ffee42b6d1";
@@ -24,59 +24,60 @@ async fn plan_page(visitor: &Visitor, components: &[&str]) -> Reply {
 }
 
 #[tokio::test]
-async fn backups_of_the_installed_version_are_offered_the_proven_ones_first() {
+async fn proven_backups_come_first() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
-    assert!(olga.get("/backups").await.body.contains("href=\"/restore\""));
+    assert!(olga.get("/backups").await.has("href", "/restore"));
     let page = olga.get("/restore").await.body;
     let (proven, unproven) = (page.find(BACKUP).unwrap(), page.find("c44e9a1d7b604d2e").unwrap());
-    assert!(proven < unproven && page.contains("Not proven"), "{page}");
-    assert!(page[proven..unproven].contains(" checked>"), "the newest proven one is chosen: {page}");
-    assert!(!page.contains("1f0c7a9be2d44c5f"), "backups of another version return with that version");
-    assert!(!page.contains("value=\"cluster\""), "the cluster's own state returns by a person's hand");
-    assert!(page.contains("min=\"2026-11-18T01:40:00\"") && page.contains("max=\"2026-11-20T07:55:00\""), "{page}");
+    assert!(proven < unproven, "{page}");
+    assert!(page[proven..unproven].contains(" checked>"), "the newest proven backup is not chosen: {page}");
+    assert!(!page.contains("1f0c7a9be2d44c5f"), "a backup of another version is offered");
+    assert!(!page.contains("value=\"cluster\""), "the cluster's own state is offered");
+    let bounds = ["min", "max"].map(|bound| page.split(&format!(" {bound}=\"")).nth(1).unwrap().split('"').next());
+    assert_eq!(bounds, [Some("2026-11-18T01:40:00"), Some("2026-11-20T07:55:00")]);
     insta::assert_snapshot!(words_of(&page));
     let viewer = site.sign_in("vera").await;
-    let seen = viewer.get("/restore").await.body;
-    assert!(seen.contains("An operator makes the plan") && !seen.contains("/restore/plan"), "{seen}");
-    assert!(!viewer.get("/backups").await.body.contains("href=\"/restore\""));
+    let seen = viewer.get("/restore").await;
+    assert!(!seen.has("action", "/restore/plan"), "a viewer is offered a plan: {}", seen.body);
+    insta::assert_snapshot!("choice_of_viewer", words_of(&seen.body));
+    assert!(!viewer.get("/backups").await.has("href", "/restore"));
 }
 
 #[tokio::test]
-async fn a_plan_says_what_is_overwritten_lost_and_stopped() {
+async fn plan_page_states_consequences() {
     let site = Site::begin().await;
-    let page = plan_page(&site.sign_in("olga").await, &["postgres", "assistant"]).await.body;
-    insta::assert_snapshot!(words_of(&page));
-    assert!(!page.contains("name=\"confirm\""), "an operator does not approve");
+    let page = plan_page(&site.sign_in("olga").await, &["postgres", "assistant"]).await;
+    insta::assert_snapshot!(words_of(&page.body));
+    assert!(!page.has("name", "confirm"), "an operator is offered the approval");
     let requests = site.host.changes.lock().unwrap().clone();
     let [ChangeRequest::Plan(request)] = &requests[..] else { panic!("{requests:?}") };
     let expected = Change::Restore { backup: Some(BACKUP.to_owned()), at: None, components: Vec::new() };
-    assert_eq!(request.change, expected, "all of them are everything that the backup has");
+    assert_eq!(request.change, expected, "a full choice was not simplified");
 }
 
 #[tokio::test]
-async fn the_consoles_own_data_is_named_and_a_proven_backup_has_no_warning() {
+async fn console_data_shows_warning() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
-    let plain = plan_page(&root, &["postgres"]).await.body;
-    assert!(plain.contains("id=\"unproven\"") && !plain.contains("id=\"own\""), "{plain}");
+    let plain = plan_page(&root, &["postgres"]).await;
+    assert!(plain.has("id", "unproven") && !plain.has("id", "own"), "{}", plain.body);
     {
         let document = &mut site.host.plans.lock().unwrap()[0].document;
         document["replacesConsole"] = json!(true);
         document["backup"]["proven"] = json!("2026-11-20T01:52:00Z");
     }
-    let page = root.get(&format!("/restore/plans/{PLAN}")).await.body;
-    assert!(page.contains("id=\"own\"") && page.contains("all sessions end"), "{page}");
-    assert!(!page.contains("id=\"unproven\""), "{page}");
+    let page = root.get(&format!("/restore/plans/{PLAN}")).await;
+    assert!(page.has("id", "own") && !page.has("id", "unproven"), "{}", page.body);
+    insta::assert_snapshot!(page.notices().join("\n"));
 }
 
 #[tokio::test]
-async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
+async fn approved_restore_begins_once() {
     let site = Site::begin().await;
     let (olga, root) = (site.sign_in("olga").await, site.sign_in("root").await);
     plan_page(&olga, &["postgres"]).await;
     let page = root.get(&format!("/restore/plans/{PLAN}")).await;
-    assert!(page.body.contains("Approve and restore"), "{}", page.body);
     let request = hidden_field(&page.body, "request");
     let approve = async |visitor: &Visitor, name: &str| {
         let fields = [("request", request.as_str()), ("plan", PLAN), ("confirm", name)];
@@ -84,37 +85,41 @@ async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
     };
     assert_eq!(approve(&olga, "node-1").await.status, StatusCode::FORBIDDEN);
     let refused = approve(&root, "node-2").await;
-    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.body.contains("node-1"), "{}", refused.body);
+    assert_eq!(refused.refusal(), (422, "LF5023"));
     let begun = approve(&root, " node-1 ").await;
     assert_eq!(begun.header("location"), format!("/restore?request={request}"));
-    assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
+    assert_eq!(
+        approve(&root, "node-1").await.header("location"),
+        begun.header("location"),
+        "the repeated approval was not recognized"
+    );
     let approved = site.host.only_begun();
     assert_eq!(
         (approved.plan.as_str(), approved.confirm.as_str(), approved.asking.by.as_str()),
         (PLAN, "node-1", "root")
     );
-    let page = root.get(&format!("/restore?request={request}")).await.body;
-    assert!(page.contains("What was written last is not saved."), "notes of the host are shown: {page}");
-    assert!(!page.contains("name=\"component\""), "what was asked for comes first");
-    let log = async || root.get("/api/v1/audit").await.body;
-    until(async || log().await.contains("\"restore.begin\"")).await;
-    let log = log().await;
-    let about = |action: &str| log.lines().find(|line| line.contains(&format!("\"{action}\""))).unwrap_or_default();
-    assert!(about("plan.ask").contains(&format!("restore of postgres from backup {BACKUP}")), "{log}");
-    assert!(
-        about("restore.approve").contains(PLAN) && about("restore.approve").contains("\"actor\":\"root\""),
-        "{log}"
-    );
+    let page = root.get(&format!("/restore?request={request}")).await;
+    assert!(!page.has("name", "component"), "the choice comes before the request: {}", page.body);
+    let mut lines = page.notices();
+    for action in ["plan.ask", "restore.approve", "restore.begin"] {
+        until(async || !site.audit_lines(action).await.is_empty()).await;
+        lines.extend(site.audit_lines(action).await);
+    }
+    insta::with_settings!({ filters => [REQUEST_IDS] }, { insta::assert_snapshot!(lines.join("\n")) });
 }
 
 #[tokio::test]
-async fn a_plan_is_shown_on_the_page_of_its_kind_and_one_that_is_gone_says_what_to_do() {
+async fn plan_redirects_to_own_page() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let gone = root.get(&format!("/restore/plans/{PLAN}")).await;
-    assert!(gone.status == StatusCode::NOT_FOUND && gone.body.contains("LF4805"), "{}", gone.body);
+    assert_eq!(gone.refusal(), (404, "LF4805"));
     let fields = [("request", "0123abcd"), ("plan", PLAN), ("confirm", "node-1")];
-    assert_eq!(root.post("/restore/approve", &fields).await.status, StatusCode::NOT_FOUND, "an expired plan");
+    assert_eq!(
+        root.post("/restore/approve", &fields).await.status,
+        StatusCode::NOT_FOUND,
+        "an expired plan was approved"
+    );
     plan_page(&root, &["postgres"]).await;
     let led = root.get(&format!("/upgrade/plans/{PLAN}")).await;
     assert_eq!(led.header("location"), format!("/restore/plans/{PLAN}"));
@@ -124,10 +129,11 @@ async fn a_plan_is_shown_on_the_page_of_its_kind_and_one_that_is_gone_says_what_
 }
 
 #[tokio::test]
-async fn what_the_host_refuses_is_shown_with_its_code_and_a_way_on() {
+async fn host_refusals_show_next_step() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     plan_page(&root, &["postgres"]).await;
+    let mut shown = Vec::new();
     for (code, title) in [
         ("LF4806", "what would be done is no longer what was approved"),
         ("LF4031", "an upgrade is open"),
@@ -141,17 +147,15 @@ async fn what_the_host_refuses_is_shown_with_its_code_and_a_way_on() {
         let problem = Problem { status: 409, title: title.to_owned(), detail: None, code: Some(code.into()), hint };
         (approval.state, approval.problem) = (RequestState::Failed, Some(problem));
         *site.host.requests.lock().unwrap() = requests;
-        let page = root.get(&format!("/restore?request={id}")).await.body;
-        for said in
-            ["The change did not begin. Nothing was changed.", code, "Make the plan again.", "href=\"/restore\""]
-        {
-            assert!(page.contains(said), "no {said}: {page}");
-        }
+        let page = root.get(&format!("/restore?request={id}")).await;
+        assert!(page.has("href", "/restore"), "no way to another choice: {}", page.body);
+        shown.push(page.section("asked"));
     }
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[tokio::test]
-async fn an_open_restore_can_be_undone_and_hides_the_choice() {
+async fn open_restore_hides_choice() {
     let site = Site::begin().await;
     let operation = |state, is_open| OperationPage {
         operation: "restore".to_owned(),
@@ -166,15 +170,11 @@ async fn an_open_restore_can_be_undone_and_hides_the_choice() {
     };
     *site.host.operation.lock().unwrap() = Some(operation(OperationState::Forward, true));
     let root = site.sign_in("root").await;
-    let page = root.get("/restore").await.body;
-    assert!(page.contains("<code>2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a</code>"), "the request that asked: {page}");
-    assert!(
-        page.contains("<p><bdi>ada</bdi> asked for it, and <bdi>&#60;b&#62;bob&#60;/b&#62;</bdi> approved it.</p>"),
-        "who asked: {page}"
-    );
-    assert!(page.contains("Undo the change now") && page.contains("the data from before is in place again"), "{page}");
-    assert!(page.contains("Restore of data of starter 1.1.0 is being carried out.") && !page.contains("name=\"at\""));
-    assert!(!site.sign_in("olga").await.get("/restore").await.body.contains("Undo the change now"));
+    let page = root.get("/restore").await;
+    insta::assert_snapshot!("open_restore", page.section("latest"));
+    assert!(!page.body.contains("<b>"), "a name became markup: {}", page.body);
+    assert!(!page.has("name", "at"), "another restore is offered: {}", page.body);
+    assert!(!site.sign_in("olga").await.get("/restore").await.has("action", "/restore/abort"));
     let asked = root.post("/restore/abort", &[("operation", "2")]).await;
     assert!(asked.header("location").starts_with("/restore?request="), "{}", asked.body);
     assert!(
@@ -182,21 +182,21 @@ async fn an_open_restore_can_be_undone_and_hides_the_choice() {
     );
     *site.host.operation.lock().unwrap() = Some(operation(OperationState::Undone, false));
     tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
-    let page = root.get("/restore").await.body;
-    assert!(page.contains("was undone") && page.contains("<code>landfall replaced-data list</code>"), "{page}");
-    assert!(page.contains("name=\"at\""), "another one can be chosen");
+    let page = root.get("/restore").await;
+    insta::assert_snapshot!("undone_restore", page.section("latest"));
+    assert!(page.has("name", "at"), "no other restore is offered: {}", page.body);
 }
 
 #[tokio::test]
-async fn the_live_part_leads_to_the_plan_and_has_no_choice_that_a_refresh_would_lose() {
+async fn live_part_redirects_without_choice() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
     let asked = olga.post("/restore/plan", &[("at", "2026-11-20T06:00"), ("component", "postgres")]).await;
     let id = asked.header("location").rsplit('=').next().unwrap().to_owned();
     let part = olga.get(&format!("/live/restore?request={id}")).await;
     assert_eq!(part.header("hx-redirect"), format!("/restore/plans/{PLAN}"));
-    let part = olga.get("/live/restore?request=%22%3E%3Cscript%3E").await.body;
-    assert!(part.contains(r#"hx-get="/live/restore?request=""#) && !part.contains("name=\"component\""), "{part}");
+    let part = olga.get("/live/restore?request=%22%3E%3Cscript%3E").await;
+    assert!(part.has("hx-get", "/live/restore?request=") && !part.has("name", "component"), "{}", part.body);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_form_is_a_backup_or_a_time_and_some_components() {
 }
 
 #[test]
-fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
+fn unknown_plan_fields_are_listed() {
     let planned = |document| {
         PlanView::new(PlanPage {
             digest: PLAN.to_owned(),
@@ -259,7 +259,7 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
 }
 
 #[tokio::test]
-async fn programs_plan_and_approve_with_the_scope_and_the_role() {
+async fn programs_need_scope_and_role() {
     let site = Site::begin().await;
     let program = site.program("root", &[Scope::Upgrade, Scope::Read]).await;
     let plan = async |visitor: &Visitor| {

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_are_said_in_words() {
+    fn patterns_become_words() {
         for (pattern, said) in [
             ("^[1-9][0-9]*(Mi|Gi|Ti)$", "A whole number from 1 with Mi, Gi or Ti behind it, such as 1Mi"),
             ("^[1-9][0-9]*m$", "A whole number from 1 with m behind it, such as 1m"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_without_words_is_shown_by_an_example() {
+    fn wordless_pattern_shows_example() {
         for pattern in
             ["^https?://[^/]+$", "^(a|b+)$", "[0-9]+", "^[^x]+$", "^[a-c]+$", "^[0-9]+(\\.[0-9]+)?$", "^(?=.*[A-Z]).+$"]
         {
