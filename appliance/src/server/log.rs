@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_request_leaves_to_a_task_is_logged_with_its_id() {
+    async fn task_logs_carry_request_id() {
         let (log, filter) = (Log::default(), EnvFilter::new("info,sqlx=warn"));
         let sink = log.clone();
         // With a single subscriber, tracing lets the thread of any other test disable its events.
