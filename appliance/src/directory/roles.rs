@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_role_counts_and_only_whole_names_do() {
+    fn highest_role_counts() {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let roles =
             Roles { viewer: list(&["all"]), operator: list(&["ops"]), administrator: list(&["cn=admins,dc=x"]) };

@@ -104,7 +104,7 @@ mod tests {
     const ADMINS: &str = "cn=admins,ou=groups,dc=example,dc=org";
 
     #[test]
-    fn ways_to_write_one_name_are_the_same() {
+    fn spellings_of_name_are_equal() {
         for same in [
             ADMINS,
             "CN=Admins,OU=Groups,DC=Example,DC=org",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_is_never_the_same() {
+    fn different_names_are_unequal() {
         for other in [
             "",
             "admins",
@@ -143,7 +143,7 @@ mod tests {
         ] {
             assert!(!Name::is_same(ADMINS, other), "{other}");
         }
-        assert!(!Name::is_same("", "") && !Name::is_same("x", "x"), "what is no name is the same as nothing");
+        assert!(!Name::is_same("", "") && !Name::is_same("x", "x"), "an invalid name equals itself");
     }
 
     proptest! {

@@ -62,13 +62,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_counts_once_and_memory_is_bounded() {
+    fn pending_sign_ins_count_once() {
         let pending = PendingVisits::default();
         let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
         pending.add(&one, Errand::Enter);
         assert_eq!(pending.take(&other), None);
         assert!(pending.take(&one).is_some());
-        assert_eq!(pending.take(&one), None, "a second time");
+        assert_eq!(pending.take(&one), None, "the state counted twice");
         pending.add(&other, Errand::Enter);
         pending.0.lock().unwrap().values_mut().next().unwrap().at -= LIFETIME;
         assert_eq!(pending.take(&other), None, "too late");

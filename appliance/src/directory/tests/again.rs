@@ -25,15 +25,16 @@ async fn departs(browser: &Visitor) -> ProviderBrowser {
 }
 
 #[tokio::test]
-async fn a_person_of_the_provider_proves_it_there_again() {
+async fn provider_proves_person_again() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
     let browser = paula(&site, &provider).await;
     let asked = browser.post("/users/vera/role", &[("role", "operator")]).await;
     assert_eq!(asked.status.as_u16(), 403);
-    assert!(asked.body.contains("href=\"/sign-in/directory/again\" target=\"_blank\""), "{}", asked.body);
+    assert!(asked.has("href", "/sign-in/directory/again"), "{}", asked.body);
+    assert!(asked.has("target", "_blank"), "what was typed is lost: {}", asked.body);
     let with_password = browser.post("/users/vera/role", &[("role", "operator"), ("own_password", PASSWORD)]).await;
-    assert_eq!(with_password.status.as_u16(), 403, "the console knows no password of hers");
+    assert_eq!(with_password.status.as_u16(), 403, "a password of a directory user was accepted");
     let departed = departs(&browser).await;
     assert_eq!(
         (departed.request_parameter("prompt"), departed.request_parameter("max_age")),
@@ -43,13 +44,13 @@ async fn a_person_of_the_provider_proves_it_there_again() {
     let claims = |claims: &mut Value| (claims["groups"], claims["auth_time"]) = (["admins"].into(), now.into());
     let back = departed.returns_as(&provider, claims).await;
     assert!(back.is_success() && back.body.contains("It is you"), "{}", back.body);
-    assert_eq!(back.cookie("__Host-session"), None, "the session stays");
+    assert_eq!(back.cookie("__Host-session"), None, "the session was replaced");
     assert!(browser.post("/users/vera/role", &[("role", "operator")]).await.status.is_redirection());
     assert_eq!(user(&site.context, "vera").await.unwrap().role, Role::Operator);
 }
 
 #[tokio::test]
-async fn an_older_word_of_the_provider_and_another_persons_prove_nothing() {
+async fn stale_or_foreign_sign_in_proves_nothing() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
     let browser = paula(&site, &provider).await;
@@ -57,13 +58,14 @@ async fn an_older_word_of_the_provider_and_another_persons_prove_nothing() {
     let departed = departs(&browser).await;
     let claims = |claims: &mut Value| (claims["groups"], claims["auth_time"]) = (["admins"].into(), an_hour_ago.into());
     let old = departed.returns_as(&provider, claims).await;
-    assert!(old.status.as_u16() == 401 && old.body.contains("did not ask who it is again"), "{}", old.body);
+    assert_eq!(old.refusal(), (401, "LF5032"));
     let departed = departs(&browser).await;
     let claims = provider.claims(&departed.request_parameter("nonce"), "mallory", &["admins"]);
     let other = departed.returns_with(&provider, provider.sign(&claims)).await;
-    assert!(other.status.as_u16() == 401 && other.body.contains("the session is of paula"), "{}", other.body);
+    assert_eq!(other.refusal(), (401, "LF5032"));
+    insta::assert_snapshot!([old.problem(), other.problem()].join("\n"));
     assert_eq!(other.cookie("__Host-session"), None);
     assert_eq!(browser.post("/users/vera/disable", &[]).await.status.as_u16(), 403);
     let local = site.sign_in("root").await.get("/sign-in/directory/again").await;
-    assert_eq!(local.header("location"), "/account", "a local user has no one to ask");
+    assert_eq!(local.header("location"), "/account", "a local user was sent to the provider");
 }

@@ -13,6 +13,9 @@ use url::Url;
 
 use crate::testing::{Reply, Site, Visitor};
 
+/// Snapshot filter for addresses of servers on loopback.
+const LOOPBACK: (&str, &str) = (r"127\.0\.0\.1:\d+", "[loopback]");
+
 /// A browser at the provider.
 struct ProviderBrowser {
     browser: Visitor,
@@ -68,11 +71,4 @@ fn signed_in_visitor(site: &Site, reply: &Reply) -> Visitor {
     let session = reply.cookie("__Host-session").unwrap();
     let csrf = crate::people::Secret::read(&session).unwrap().form_token();
     Visitor { cookies: format!("__Host-session={session}"), csrf, ..site.visitor() }
-}
-
-/// Returns entries of the audit log with this action.
-async fn audit_entries(site: &Site, action: &str) -> Vec<String> {
-    let log = site.sign_in("root").await.get("/api/v1/audit").await.body;
-    let wanted = format!("\"action\":\"{action}\"");
-    log.lines().filter(|line| line.contains(&wanted)).map(str::to_owned).collect()
 }
