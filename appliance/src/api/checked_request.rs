@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restore_is_named_shortly_whatever_was_sent() {
+    fn restore_title_is_short() {
         let restore = |backup: Option<&str>, at: Option<&str>, components: &[&str]| Change::Restore {
             backup: backup.map(str::to_owned),
             at: at.map(str::to_owned),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_settings_says_what_becomes_of_each() {
+    fn settings_title_lists_changes() {
         let values = [("a.mode".to_owned(), "slow".into()), ("b.replicas".to_owned(), Value::Null)].into();
         let subject_of = |values| subject(&Change::Configure { values, secrets: [].into(), backup_time: None });
         assert_eq!(subject_of(values), r#"change of settings: a.mode "slow", b.replicas its default"#);

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_ends_with_its_session_password_or_key() {
+    async fn stream_ends_with_credentials() {
         let site = upgrading().await;
         let begun = std::time::Instant::now();
         let listening = |visitor: crate::testing::Visitor| tokio::spawn(async move { visitor.get(PATH).await.body });
@@ -154,13 +154,13 @@ mod tests {
         let keys = crate::people::keys(&site.context).await.unwrap();
         assert!(root.post(&format!("/keys/{}/remove", keys[0].id), &[]).await.status.is_redirection());
         for stream in all {
-            assert!(!stream.await.unwrap().contains("ended"), "the operation goes on");
+            assert!(!stream.await.unwrap().contains("ended"), "the operation ended");
         }
         assert!(begun.elapsed() < TIME / 2, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]
-    async fn a_program_hears_the_operation_to_its_end_and_what_it_missed() {
+    async fn program_hears_whole_operation() {
         let site = upgrading().await;
         let vera = site.program("vera", &[Scope::Read]).await;
         let listener = vera.clone();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_listener_too_many_is_refused_and_the_end_of_the_console_ends_the_others() {
+    async fn excess_listener_is_refused() {
         let site = upgrading().await;
         let vera = site.program("vera", &[Scope::Read]).await;
         let most = u32::try_from(LISTENERS).unwrap();
@@ -199,6 +199,6 @@ mod tests {
         let listening = tokio::spawn(async move { listener.get(PATH).await });
         until(async || site.context.listening.available_permits() < LISTENERS).await;
         site.context.site.end_listeners();
-        assert!(!listening.await.unwrap().body.contains("ended"), "the operation goes on");
+        assert!(!listening.await.unwrap().body.contains("ended"), "the operation ended");
     }
 }

@@ -126,7 +126,7 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn reasons_name_no_types_of_the_program() {
+    fn reasons_name_no_types() {
         let said = plain("invalid type: sequence, expected struct Create at line 1 column 0");
         assert_eq!(said, "invalid type: sequence, expected an object at line 1 column 0");
         assert_eq!(

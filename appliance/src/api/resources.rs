@@ -56,7 +56,7 @@ mod tests {
     use crate::testing::Site;
 
     #[tokio::test]
-    async fn what_was_not_measured_is_null_and_a_name_that_none_has_is_not_found() {
+    async fn unmeasured_resources_are_null() {
         let site = Site::begin().await;
         let program = site.program("vera", &[Scope::Read]).await;
         let found = program.get("/api/v1/components/postgres/resources").await;
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_name_that_none_has_is_unknown() {
+    fn only_unused_name_is_unknown() {
         let refused = |code: &str| {
             let title = "the release has no component x".to_owned();
             let code = Some(code.into());

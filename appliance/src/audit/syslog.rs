@@ -131,7 +131,7 @@ mod tests {
                     '"' => break,
                     '\\' => value.push(letters.next().unwrap()),
                     letter => {
-                        assert_ne!(letter, ']', "it ends the parameters");
+                        assert_ne!(letter, ']', "the hash is not the last parameter");
                         value.push(letter);
                     }
                 }

@@ -115,7 +115,7 @@ impl Console {
 }
 
 #[tokio::test]
-async fn what_the_database_exports_is_whole() {
+async fn database_export_is_complete() {
     let console = Console::begin().await;
     console.write(1203, "object").await;
     let author = Author { name: "alice".into(), from: "192.0.2.7".into(), correlation: "c".into() };
@@ -127,7 +127,7 @@ async fn what_the_database_exports_is_whole() {
     let report = console.verify_export().await;
     let covered = report.covered.unwrap();
     assert_eq!((report.head.number, covered.head.number), (1205, 1203));
-    assert!(report.verified > 1, "one request takes fewer entries");
+    assert!(report.verified > 1, "one request took all entries");
     assert_eq!(console.signing.last(), Some(covered));
     let mut connection = console.database.read().acquire().await.unwrap();
     let chain = Chain::read(&mut connection).await.unwrap();
@@ -135,7 +135,7 @@ async fn what_the_database_exports_is_whole() {
     let mut of_host = Vec::new();
     super::export(console.folder.path(), &console.storage, &mut of_host).await.unwrap();
     let found = verify(&*of_host, &LogKnowledge::default()).unwrap();
-    assert_eq!((found.head, found.unverified), (report.head, report.verified), "another process exports the same log");
+    assert_eq!((found.head, found.unverified), (report.head, report.verified), "the exports differ");
     assert_eq!(
         page(console.database.read(), Some(11), 3).await.unwrap().iter().map(|(number, _)| *number).collect::<Vec<_>>(),
         [10, 9, 8]
@@ -143,10 +143,10 @@ async fn what_the_database_exports_is_whole() {
 }
 
 #[tokio::test]
-async fn nothing_new_asks_nobody_and_a_lost_answer_costs_nothing() {
+async fn lost_answer_is_recovered() {
     let console = Console::begin().await;
     console.sign().await.unwrap();
-    assert_eq!(console.signing.last(), None, "no entry, no checkpoint");
+    assert_eq!(console.signing.last(), None, "an empty log was signed");
     console.write(3, "a").await;
     console.sign().await.unwrap();
     let first = console.signing.last().unwrap();
@@ -156,12 +156,12 @@ async fn nothing_new_asks_nobody_and_a_lost_answer_costs_nothing() {
     console.change("DELETE FROM audit_checkpoints").await;
     let console = console.again();
     console.sign().await.unwrap();
-    assert_eq!(console.signing.last(), Some(first), "the host's own memory counts");
+    assert_eq!(console.signing.last(), Some(first), "the host's memory was ignored");
     assert_eq!(console.verify_export().await.verified, 1);
 }
 
 #[tokio::test]
-async fn a_silent_host_is_no_reason_to_wait_and_is_reported() {
+async fn silent_host_is_reported() {
     let console = Console::begin().await;
     console.write(3, "a").await;
     console.host.is_silent.store(true, Ordering::SeqCst);
@@ -176,7 +176,7 @@ async fn a_silent_host_is_no_reason_to_wait_and_is_reported() {
 }
 
 #[tokio::test]
-async fn a_restored_log_continues_and_says_so_itself() {
+async fn restored_log_records_restart() {
     let console = Console::begin().await;
     console.write(5, "a").await;
     console.sign().await.unwrap();
@@ -189,7 +189,7 @@ async fn a_restored_log_continues_and_says_so_itself() {
     let console = console.again();
     console.sign().await.unwrap();
     let last = console.host.audit.lock().unwrap().ledger.last.clone();
-    assert_eq!(last, Some(before.clone()), "a console that a drill has started takes no log's place");
+    assert_eq!(last, Some(before.clone()), "a drill replaced the log");
     console.write(1, "after the restore").await;
     console.sign().await.unwrap();
     let covered = console.verify_export().await.covered.unwrap();
@@ -200,11 +200,11 @@ async fn a_restored_log_continues_and_says_so_itself() {
     assert_eq!((newest.action.as_str(), newest.object), ("audit.restart", before.head.to_string()));
     console.write(1, "later").await;
     console.sign().await.unwrap();
-    assert_eq!(console.verify_export().await.covered.unwrap().restarts, 1, "no later checkpoint forgets it");
+    assert_eq!(console.verify_export().await.covered.unwrap().restarts, 1, "a later checkpoint dropped the restart");
 }
 
 #[tokio::test]
-async fn a_lost_database_begins_another_log() {
+async fn lost_database_begins_new_log() {
     let console = Console::begin().await;
     console.write(5, "a").await;
     console.sign().await.unwrap();
@@ -220,7 +220,7 @@ async fn a_lost_database_begins_another_log() {
 
 /// The owner of the database rewrites the log; the host still has its own signatures.
 #[tokio::test]
-async fn a_rewritten_log_becomes_no_signed_one_in_silence() {
+async fn rewritten_log_is_not_signed() {
     let console = Console::begin().await;
     console.write(4, "a").await;
     console.sign().await.unwrap();
@@ -241,18 +241,25 @@ async fn a_rewritten_log_becomes_no_signed_one_in_silence() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_not_whole_is_not_signed() {
+async fn broken_log_is_not_signed() {
     let console = Console::begin().await;
     console.write(2, "a").await;
     console.sign().await.unwrap();
     console.write(2, "a").await;
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 3").await;
     assert_eq!(console.sign().await.unwrap_err().code(), codes::AUDIT_BROKEN);
-    assert!(console.signing.failing().unwrap().why.contains("entry 3"));
+    let failing = console.signing.failing().unwrap();
+    assert!(failing.why.contains("entry 3 is not as it was written"), "{}", failing.why);
+}
+
+/// Checks which entry is the first broken one.
+fn assert_broken(watch: &Watch, number: i64) {
+    let broken = watch.broken_entry().unwrap();
+    assert!(broken.contains(&format!("entry {number} ")), "{broken}");
 }
 
 #[tokio::test]
-async fn look_at_new_entries_finds_what_is_behind_the_seen_ones() {
+async fn watch_checks_new_entries_first() {
     let console = Console::begin().await;
     let watch = Watch::default();
     console.write(3, "a").await;
@@ -260,25 +267,22 @@ async fn look_at_new_entries_finds_what_is_behind_the_seen_ones() {
     console.write(3, "a").await;
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 2").await;
     watch.look_again(&console.database).await.unwrap();
-    assert_eq!(watch.broken_entry(), None, "entries that were seen are looked at once a day");
+    assert_eq!(watch.broken_entry(), None, "a known entry was checked again");
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 5").await;
     console.write(1, "a").await;
     watch.look_again(&console.database).await.unwrap();
-    assert_eq!(watch.broken_entry(), None, "it was also seen");
+    assert_eq!(watch.broken_entry(), None, "a known entry was checked again");
     console.write(2, "a").await;
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 8").await;
     watch.look_again(&console.database).await.unwrap();
-    assert!(watch.broken_entry().unwrap().contains("entry 8"), "{:?}", watch.broken_entry());
+    assert_broken(&watch, 8);
+    // From now on, the watch checks the whole log.
     watch.look_again(&console.database).await.unwrap();
-    assert!(
-        watch.broken_entry().unwrap().contains("entry 2"),
-        "all of a broken log is looked at: {:?}",
-        watch.broken_entry()
-    );
+    assert_broken(&watch, 2);
 }
 
 #[tokio::test]
-async fn log_that_lost_its_seen_end_is_followed_from_its_beginning() {
+async fn truncated_log_is_checked_from_start() {
     let console = Console::begin().await;
     let watch = Watch::default();
     console.write(4, "a").await;
@@ -286,11 +290,11 @@ async fn log_that_lost_its_seen_end_is_followed_from_its_beginning() {
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 1").await;
     console.change("DELETE FROM audit WHERE number = 4").await;
     watch.look_again(&console.database).await.unwrap();
-    assert!(watch.broken_entry().unwrap().contains("entry 1"), "{:?}", watch.broken_entry());
+    assert_broken(&watch, 1);
 }
 
 #[tokio::test]
-async fn another_key_of_the_host_is_recorded() {
+async fn new_host_key_is_recorded() {
     let console = Console::begin().await;
     console.write(2, "a").await;
     console.sign().await.unwrap();
@@ -320,7 +324,7 @@ async fn what_is_cut_off_an_entry_is_visible() {
 }
 
 #[tokio::test]
-async fn a_long_entry_does_not_stop_the_signing() {
+async fn long_entry_is_signed() {
     let console = Console::begin().await;
     console.write(3, "a").await;
     console.plant(3 * AUDIT_BYTES).await;
@@ -339,7 +343,7 @@ async fn a_long_entry_does_not_stop_the_signing() {
 }
 
 #[tokio::test]
-async fn a_host_that_paces_checkpoints_is_asked_again_soon_and_what_it_signed_is_named() {
+async fn paced_signing_is_retried_soon() {
     let console = Console::begin().await;
     console.write(1203, "a").await;
     console.host.checkpoints.store(1, Ordering::SeqCst);
@@ -351,7 +355,7 @@ async fn a_host_that_paces_checkpoints_is_asked_again_soon_and_what_it_signed_is
     assert!(console.signing.failing().unwrap().why.contains("in 10 seconds"));
     console.host.checkpoints.store(1, Ordering::SeqCst);
     assert_eq!(console.sign().await.unwrap_err().code(), codes::CHECKPOINTS_TOO_MANY);
-    assert!(console.signing.last().unwrap().head.number > first.head.number, "each goes further");
+    assert!(console.signing.last().unwrap().head.number > first.head.number, "the second checkpoint covers no more");
     console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);
     let signed = console.sign().await;
     assert!(super::signing::pause_after(&signed) > AUDIT_PAUSE);
@@ -360,7 +364,7 @@ async fn a_host_that_paces_checkpoints_is_asked_again_soon_and_what_it_signed_is
 }
 
 #[tokio::test]
-async fn a_process_that_begins_again_names_the_latest_checkpoint_at_once() {
+async fn restart_reads_latest_checkpoint() {
     let console = Console::begin().await;
     console.signing.recall(&console.database).await.unwrap();
     assert_eq!(console.signing.last(), None);
@@ -375,14 +379,14 @@ async fn a_process_that_begins_again_names_the_latest_checkpoint_at_once() {
     let console = console.again();
     console.host.is_silent.store(true, Ordering::SeqCst);
     console.signing.recall(&console.database).await.unwrap();
-    assert_eq!(console.signing.last(), Some(latest.clone()), "also while the host is silent");
+    assert_eq!(console.signing.last(), Some(latest.clone()), "the silent host was needed");
     console.host.is_silent.store(false, Ordering::SeqCst);
     console.sign().await.unwrap();
-    assert!(console.signing.last().unwrap().head.number > latest.head.number, "and the host is asked anyway");
+    assert!(console.signing.last().unwrap().head.number > latest.head.number, "the host was not asked");
 }
 
 #[tokio::test]
-async fn a_host_that_has_forgotten_checkpoints_learns_them_and_the_log_says_so() {
+async fn forgetful_host_relearns_checkpoints() {
     let console = Console::begin().await;
     console.write(3, "a").await;
     console.sign().await.unwrap();
@@ -394,7 +398,7 @@ async fn a_host_that_has_forgotten_checkpoints_learns_them_and_the_log_says_so()
     console.host.audit.lock().unwrap().ledger = earlier;
     let console = console.again();
     console.sign().await.unwrap();
-    assert!(console.console_actions().await.is_empty(), "a console that a drill has started tells the host nothing");
+    assert!(console.console_actions().await.is_empty(), "a drill told the host");
     console.write(1, "b").await;
     console.sign().await.unwrap();
     assert_eq!(console.console_actions().await, ["audit.forgotten"]);
@@ -406,7 +410,7 @@ async fn a_host_that_has_forgotten_checkpoints_learns_them_and_the_log_says_so()
 
 /// The host has another key and has signed another log, and refuses: each try used to write both entries again.
 #[tokio::test]
-async fn what_is_noted_of_a_key_and_of_a_restart_is_noted_once() {
+async fn key_and_restart_notes_appear_once() {
     let console = Console::begin().await;
     console.write(2, "a").await;
     console.sign().await.unwrap();

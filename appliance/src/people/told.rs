@@ -34,7 +34,7 @@ mod tests {
     use crate::testing::Site;
 
     #[tokio::test]
-    async fn users_who_can_sign_in_are_counted() {
+    async fn active_users_are_counted() {
         let site = Site::begin().await;
         let told = async || {
             tell(&site.context).await.unwrap();

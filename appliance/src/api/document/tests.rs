@@ -21,14 +21,14 @@ fn every_route_of_the_api_is_in_the_document_with_its_rights_and_nothing_else_is
     assert_eq!(in_document, in_table);
     for (method, path) in in_document {
         let operation = &paths[&path][&method];
-        assert!(operation["security"].is_array(), "{method} {path} does not say what it needs");
+        assert!(operation["security"].is_array(), "{method} {path} states no rights");
         assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path}");
-        assert!(!operation["responses"]["default"].is_null(), "{method} {path} has no word about errors");
+        assert!(!operation["responses"]["default"].is_null(), "{method} {path} describes no errors");
     }
 }
 
 #[test]
-fn every_reference_leads_to_a_schema_and_every_id_is_used_once() {
+fn references_resolve_and_ids_are_unique() {
     fn references(value: &Value, found: &mut BTreeSet<String>) {
         match value {
             Value::Object(object) => {
@@ -93,19 +93,19 @@ async fn answers_are_as_the_document_says() {
 }
 
 #[tokio::test]
-async fn viewers_read_the_document_and_the_reference() {
+async fn viewers_read_document_and_reference() {
     let site = Site::begin().await;
     let program = site.program("vera", &[Scope::Read]).await;
     assert_eq!(&program.get("/api/v1/openapi.json").await.json(), document());
     let page = site.sign_in("vera").await.get("/api-reference").await;
     for operation in operations() {
-        assert!(page.body.contains(&operation.summary), "the reference does not have {}", operation.id);
+        assert!(page.body.contains(&operation.summary), "{} is missing from the reference", operation.id);
     }
     assert!(page.body.contains("an API key also needs the scope <code>upgrade</code>"), "{}", page.body);
 }
 
 #[test]
-fn the_document_in_docs_is_this_one() {
+fn docs_contain_current_document() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
     let stored: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap_or_default()).unwrap_or_default();
     assert!(stored == *document(), "docs/openapi.json differs: run `cargo xtask documents`");

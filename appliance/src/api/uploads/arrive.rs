@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rest_of_a_refused_body_is_read_within_limits() {
+    async fn refused_body_is_drained_within_limits() {
         for (frames, read) in [(3, 3), (40, 16)] {
             let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
             let counted = count.clone();
@@ -207,11 +207,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_are_bounded_whatever_the_frames_are() {
+    async fn pieces_are_bounded() {
         const FULL: usize = PIECE_BYTES;
         assert_eq!(pieces_of(&[], false).await, (vec![0], Continuation::End));
         assert_eq!(pieces_of(&[3, 4], false).await, (vec![7], Continuation::End));
-        assert_eq!(pieces_of(&[FULL], false).await, (vec![FULL], Continuation::End), "no empty piece follows");
+        assert_eq!(pieces_of(&[FULL], false).await, (vec![FULL], Continuation::End), "an empty piece follows");
         assert_eq!(pieces_of(&[1, 2 * FULL], false).await, (vec![FULL, FULL, 1], Continuation::End));
         assert_eq!(pieces_of(&[FULL - 1, 2, 5], true).await, (vec![FULL, 6], Continuation::Cut));
     }

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_text_and_never_refused() {
+    fn any_upload_name_is_accepted() {
         let encoded = |name: &str| format!("filename {}", STANDARD.encode(name));
         assert_eq!(name_from_metadata(&encoded("a-1.0-abababababab.landfall")), "a-1.0-abababababab.landfall");
         assert_eq!(name_from_metadata(&format!("empty,type dGV4dA==, {}", encoded("b"))), "b");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_digits_and_bounded() {
+    fn upload_numbers_are_bounded_digits() {
         let announced = |length: &str| {
             UploadAnnouncement::read(&headers(&[("upload-length", length)])).map(|read| read.size_bytes).ok()
         };
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_written_as_http_has_it() {
+    fn expiry_uses_http_date() {
         let upload = Upload {
             id: "0123abcd".to_owned(),
             name: "a".to_owned(),

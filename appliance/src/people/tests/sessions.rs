@@ -31,7 +31,7 @@ async fn everybody_ends_their_own_sessions_and_administrators_those_of_others() 
     let root = site.sign_in("root").await;
     let of_root = ids(&site, "root").await.remove(0);
     let refused = here.post(&format!("/account/sessions/{of_root}"), &[]).await;
-    assert_eq!(refused.status, StatusCode::NOT_FOUND, "a user cannot end another user's session");
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "a user ended a foreign session");
     assert!(root.get("/account").await.is_success());
     let page = here.get("/account").await.body;
     let other = ids(&site, "vera").await.into_iter().find(|id| page.contains(&format!("/account/sessions/{id}\"")));
