@@ -161,7 +161,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn the_arguments_are_consistent() {
+    fn arguments_are_consistent() {
         super::Arguments::command().debug_assert();
     }
 }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_quotes_no_password() {
+    fn refusal_quotes_no_password() {
         let why = |server: &str| Endpoint::read(server, [1, 2], "tls://db.example.org").unwrap_err();
         for server in [
             "postgresql://console:canary@db.example.org/console",

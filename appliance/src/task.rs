@@ -34,7 +34,7 @@ mod tests {
 
     /// Tasks spawned in these files belong to no request: servers, watchers and connections.
     #[test]
-    fn whatever_a_request_begins_is_begun_on_its_behalf() {
+    fn tasks_spawn_through_request_helper() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut found = Vec::new();
         spawning(&sources, &mut found);

@@ -44,17 +44,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn pages_of_one_session_wait_and_those_of_others_do_not() {
+    async fn only_own_session_pages_wait() {
         let turns = Turns::default();
         let soon = Duration::from_millis(50);
         let held = (turns.wait("one").await, turns.wait("one").await);
-        assert!(timeout(soon, turns.wait("one")).await.is_err(), "a third page waits");
+        assert!(timeout(soon, turns.wait("one")).await.is_err(), "the third page does not wait");
         let other = timeout(soon, turns.wait("two")).await;
-        assert!(other.is_ok(), "it is another session");
+        assert!(other.is_ok(), "another session waits");
         drop(held);
         assert!(timeout(soon, turns.wait("one")).await.is_ok());
         drop(other);
         turns.semaphore("three");
-        assert_eq!(turns.0.lock().unwrap().len(), 1, "who waits for nothing is forgotten");
+        assert_eq!(turns.0.lock().unwrap().len(), 1, "an idle session is remembered");
     }
 }

@@ -17,7 +17,7 @@ fn output_of(name: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_program_runs_with_its_output_marked_only_if_it_succeeds() {
+fn program_output_is_marked_on_success() {
     let run = |program: &[&str]| output_of("sh", &[&["-c", RUN_AND_MARK, "mark"], program].concat());
     let whole = run(&["printf", "%s", "data"]);
     assert_eq!((whole.status.code(), whole.stdout.as_slice()), (Some(0), &b"datamark"[..]));
@@ -27,7 +27,7 @@ fn a_program_runs_with_its_output_marked_only_if_it_succeeds() {
 }
 
 #[test]
-fn waiting_ends_well_by_a_request_and_badly_by_its_limit() {
+fn wait_ends_by_request_or_limit() {
     let mut waiting = program_command("/bin/sh", &["-c", WAIT_FOR_END, "60"]).spawn().unwrap();
     let begun = Instant::now();
     let pid = rustix::process::Pid::from_child(&waiting);

@@ -160,7 +160,7 @@ fn expect_installed(folder: &Path, output: &Output) {
 }
 
 #[test]
-fn npm_installs_what_a_lock_of_another_registry_names() {
+fn npm_installs_from_foreign_lock() {
     let index = RunningRegistry::begin();
     // The first value is npm's default behavior for addresses of the public registry.
     for replaced in [ELSEWHERE, "always"] {
@@ -172,7 +172,7 @@ fn npm_installs_what_a_lock_of_another_registry_names() {
 }
 
 #[test]
-fn npm_refuses_a_package_that_its_lock_does_not_mean() {
+fn npm_refuses_mismatched_package() {
     let index = RunningRegistry::begin();
     let folder = index.project("wrong");
     let mut lock = index.lock();
@@ -184,7 +184,7 @@ fn npm_refuses_a_package_that_its_lock_does_not_mean() {
 }
 
 #[test]
-fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
+fn npm_writes_listed_integrity() {
     let index = RunningRegistry::begin();
     let folder = index.project("named");
     write(&folder, "package.json", &json!({ "name": "project", "version": "1.0.0" }));
@@ -216,7 +216,7 @@ fn works_with(program: &str, first: &[&str], frozen: &[&str]) {
 
 #[test]
 #[ignore = "needs pnpm, which Debian does not have"]
-fn pnpm_installs_from_the_registry_alone() {
+fn pnpm_installs_from_registry() {
     works_with(
         "pnpm",
         &["install", "--no-frozen-lockfile", "--store-dir=store"],
@@ -226,6 +226,6 @@ fn pnpm_installs_from_the_registry_alone() {
 
 #[test]
 #[ignore = "needs Yarn, of which Debian has an old version under another name"]
-fn yarn_installs_from_the_registry_alone() {
+fn yarn_installs_from_registry() {
     works_with("yarn", &["install"], &["install", "--frozen-lockfile"]);
 }

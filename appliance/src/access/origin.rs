@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_is_allowed_from_the_address_bar_but_not_from_elsewhere() {
+    fn reading_needs_no_foreign_origin() {
         assert!(is_own(&says(&[]), false) && is_own(&says(&[("sec-fetch-site", "none")]), false));
         assert!(!is_own(&says(&[("sec-fetch-site", "cross-site")]), false));
         assert!(!is_own(&says(&[("origin", "https://evil.example")]), false));

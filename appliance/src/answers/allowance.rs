@@ -44,18 +44,18 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_a_burst_of_its_own() {
+    fn bursts_are_per_address() {
         let (allowance, begin) = (Allowance::default(), Instant::now());
         let taken =
             |number: u32, now: Instant| (0..1000).take_while(|_| allowance.take(address(number), now).is_ok()).count();
         assert_eq!([taken(1, begin), taken(2, begin)], [60, 60]);
         assert_eq!(allowance.take(address(1), begin), Err(PAUSE));
         assert_eq!(taken(1, begin + PAUSE * 2), 2);
-        assert_eq!(taken(1, begin + PAUSE * 10_000), 60, "the burst is never larger");
+        assert_eq!(taken(1, begin + PAUSE * 10_000), 60, "the burst exceeds its limit");
     }
 
     #[test]
-    fn addresses_without_end_take_bounded_memory() {
+    fn address_memory_is_bounded() {
         let (allowance, now) = (Allowance::default(), Instant::now());
         for number in 0..3 * u32::try_from(MOST).unwrap() {
             allowance.take(address(number), now).unwrap();

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_asks_for_one_thing() {
+    fn query_takes_one_subject() {
         let nonce = "07".repeat(16);
         let asked = question(&format!("nonce={nonce}&entitlement=analytics")).unwrap();
         assert_eq!(asked, question(&format!("entitlement=analytics&nonce={nonce}")).unwrap());

@@ -63,7 +63,7 @@ async fn code_of(response: Response) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn software_gets_the_hosts_answer_to_its_own_question() {
+async fn software_gets_host_answer() {
     let answering = Answering::begin();
     let key = answering.key();
     let answered = answering.ask(&question(1)).await;
@@ -73,11 +73,11 @@ async fn software_gets_the_hosts_answer_to_its_own_question() {
     let sealed = SealedAnswer::read(&bytes).unwrap();
     assert_eq!(sealed.open(&key, &question(1)).unwrap().standing, "none");
     let other = sealed.open(&key, &question(2));
-    assert!(matches!(other, Err(AnswerError::OtherQuestion("nonce"))), "it is no answer to another question");
+    assert!(matches!(other, Err(AnswerError::OtherQuestion("nonce"))), "the answer fits another question");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_else_is_answered_here() {
+async fn other_paths_are_refused() {
     let answering = Answering::begin();
     for path in ["/", "/v1/license/", "/v1/status", "/health", "/metrics", "/api/v1/license", "/first", "/assets/x"] {
         assert_eq!(answering.send(Method::GET, path).await.status(), 404, "{path}");
@@ -94,7 +94,7 @@ async fn nothing_else_is_answered_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_host_is_no_answer() {
+async fn silent_host_gives_no_answer() {
     let answering = Answering::begin();
     answering.host.is_silent.store(true, Ordering::SeqCst);
     assert_eq!(code_of(answering.ask(&question(1)).await).await, (503, "LF5010".to_owned()));
@@ -103,7 +103,7 @@ async fn a_silent_host_is_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_without_end_is_told_to_wait() {
+async fn endless_queries_must_wait() {
     let answering = Answering::begin();
     let mut asked = 0;
     let refused = loop {
@@ -112,7 +112,7 @@ async fn who_asks_without_end_is_told_to_wait() {
             break answered;
         }
         asked += 1;
-        assert!(asked < 600, "questions without end");
+        assert!(asked < 600, "endless questions are answered");
     };
     assert!(asked >= 60, "{asked}");
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);

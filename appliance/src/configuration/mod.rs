@@ -171,7 +171,7 @@ mod tests {
     use crate::cli::{Arguments, Command};
 
     #[test]
-    fn all_faults_are_reported_at_once() {
+    fn all_faults_are_reported() {
         let database = tempfile::tempdir().unwrap();
         landfall_media::durable::write_file(&database.path().join("database.yaml"), b"server: nowhere", 0o600).unwrap();
         let parsed = Arguments::parse_from([

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_reason_quotes_a_key_whose_ends_of_lines_were_lost() {
+    fn reasons_never_quote_keys() {
         let folder = tempfile::tempdir().unwrap();
         let files = ServerFiles { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") };
         crate::testing::new_certificate(&files);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_certificate_is_read_and_one_that_never_ends_has_none() {
+    fn certificate_end_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tls.crt");
         let end = |(year, month, day)| {

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_is_not() {
+    fn uncommon_passwords_pass() {
         for password in
             ["gravel tuba cinnamon orbit", "x9!Kq-mV2#pLw7", "Der Zug nach Ulm hält nie", "velvet-anchor-93-puffin"]
         {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_of_an_address_has_an_entry_and_a_number() {
+    fn failures_are_counted_per_hour() {
         let failures = Failures::default();
         let now = Instant::now();
         let fail = |from, kind: &str, name: &str| failures.fate(Some(address(from)), (kind, name), now);
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(failures.take_over(now + HOUR / 2), []);
         let rest = failures.take_over(now + HOUR);
         let names = ["alice", "bob", "carl"].map(str::to_owned).into();
-        assert_eq!(rest, [Rest { from: Some(address(1)), more: 3, names }], "who failed once has no second entry");
-        assert_eq!(fail(1, "wrong", "alice"), Fate::Written, "it is another hour");
+        assert_eq!(rest, [Rest { from: Some(address(1)), more: 3, names }], "a single failure has a second entry");
+        assert_eq!(fail(1, "wrong", "alice"), Fate::Written, "the next hour shares the entry");
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(written, u32::try_from(MOST * KINDS).unwrap());
         assert!(failures.counts().len() <= MOST + 1);
         let rest = failures.take_over(now + HOUR);
-        assert_eq!(rest.iter().map(|rest| rest.more).sum::<u64>() + u64::from(written), 100_000, "each is counted");
+        assert_eq!(rest.iter().map(|rest| rest.more).sum::<u64>() + u64::from(written), 100_000, "failures were lost");
         assert!(rest.iter().all(|rest| rest.names.len() <= NAMES + 1));
     }
 }

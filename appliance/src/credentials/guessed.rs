@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn passphrases_and_drawn_characters_are_not() {
+    fn random_passphrases_are_strong() {
         for password in [
             "gravel tuba cinnamon orbit",
             "puffin lantern granite wharf",
@@ -72,7 +72,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn whatever_is_typed_is_judged(password in any::<String>(), name in any::<String>()) {
+        fn any_text_is_judged(password in any::<String>(), name in any::<String>()) {
             is_guessed_soon(&password, &name);
         }
     }

@@ -64,7 +64,7 @@ mod tests {
     /// `eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be`.
     #[test]
     #[ignore = "needs the list itself, as the file that LEAKED_PASSWORDS names"]
-    fn the_list_is_made_of_its_source() {
+    fn leaked_list_matches_source() {
         let source = fs_err::read_to_string(std::env::var("LEAKED_PASSWORDS").unwrap()).unwrap();
         let long = source.lines().filter(|line| line.chars().count() >= LEAST_CHARACTERS);
         let mut made: Vec<_> = long.map(|line| shortened(&line.to_lowercase())).collect();

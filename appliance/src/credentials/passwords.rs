@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_find_a_password_common_says_what_it_found() {
+    fn common_passwords_name_reason() {
         for (password, why) in [
             ("password1234", "it is built from words and rows of keys that are guessed first"),
             ("30SecondsToMars", "it is in a list of leaked passwords, or is one of them with a little more"),
@@ -173,7 +173,7 @@ mod tests {
 
     /// Tests with the characters that stand for the most letters each, and other expensive ones.
     #[test]
-    fn the_longest_password_is_judged_soon() {
+    fn longest_password_is_judged_quickly() {
         reason("the lists are read once", "alice");
         let name = "n.".repeat(32);
         for piece in

@@ -184,13 +184,13 @@ mod tests {
             assert_eq!(throttle.attempt("alice", HERE, now), Ok(()));
         }
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
-        assert_eq!(throttle.attempt("alice", THERE, now), Ok(()), "from elsewhere she signs in");
-        assert_eq!(throttle.attempt("bob", HERE, now), Ok(()), "others sign in from there");
+        assert_eq!(throttle.attempt("alice", THERE, now), Ok(()), "another address is throttled");
+        assert_eq!(throttle.attempt("bob", HERE, now), Ok(()), "other users are throttled");
         assert_eq!(throttle.attempt("alice", HERE, now + FORGIVEN), Ok(()));
     }
 
     #[test]
-    fn what_was_right_is_forgiven_and_memory_is_bounded() {
+    fn success_resets_bounded_failures() {
         let throttle = Throttle::default();
         let now = Instant::now();
         for _ in 0..6 {
@@ -207,18 +207,18 @@ mod tests {
         }
         assert_eq!(throttle.pairs.lock().unwrap().len(), MOST);
         let delayed = Err(Duration::from_secs(1));
-        assert_eq!(throttle.attempt("alice", HERE, now), delayed, "a flood of names does not end a delay");
+        assert_eq!(throttle.attempt("alice", HERE, now), delayed, "a flood of names ended the delay");
     }
 
     #[test]
-    fn what_nobody_judged_is_no_failure_and_forgives_none() {
+    fn unjudged_attempts_change_nothing() {
         let throttle = Throttle::default();
         let mut now = Instant::now();
         for _ in 0..3 * SIGN_INS.burst {
             throttle.attempt("alice", HERE, now).unwrap();
             throttle.was_not_judged("alice", HERE);
         }
-        assert!(throttle.pairs.lock().unwrap().is_empty(), "nothing is remembered");
+        assert!(throttle.pairs.lock().unwrap().is_empty(), "attempts are remembered");
         for _ in 0..=FREE {
             throttle.attempt("alice", HERE, now).unwrap();
         }
@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(
                 throttle.attempt("alice", HERE, now),
                 Err(Duration::from_secs(1)),
-                "it counts while it is judged"
+                "a pending attempt does not count"
             );
             now += Duration::from_secs(1);
             throttle.attempt("alice", HERE, now).unwrap();
@@ -234,16 +234,12 @@ mod tests {
         }
         now += Duration::from_secs(1);
         throttle.attempt("alice", HERE, now).unwrap();
-        assert_eq!(
-            throttle.attempt("alice", HERE, now),
-            Err(Duration::from_secs(2)),
-            "the next wrong one is the seventh"
-        );
+        assert_eq!(throttle.attempt("alice", HERE, now), Err(Duration::from_secs(2)), "the failures were forgotten");
         throttle.was_not_judged("bob", THERE);
     }
 
     #[test]
-    fn one_address_has_a_limit_for_all_names() {
+    fn address_limit_spans_names() {
         let throttle = Throttle::default();
         let now = Instant::now();
         for number in 0..SIGN_INS.burst {

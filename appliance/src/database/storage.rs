@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_and_a_site_without_settings_keep_a_file() {
+    fn missing_settings_keep_file() {
         let settings = "server: tcp://192.0.2.40\ndatabase: console\nuser: console\n";
         let folder = folder(&[(SETTINGS, settings), (PASSWORD, "seven green owls\n")]);
         let of = |namespace| Storage::read(folder.path(), namespace);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_what_the_console_writes_to_whatever_the_settings_have_become() {
+    fn save_reads_active_storage() {
         let settings = "server: tcp://192.0.2.40\ndatabase: console\nuser: console\n";
         let secret = folder(&[(SETTINGS, settings), (PASSWORD, "seven green owls\n")]);
         let named = || Storage::read(secret.path(), Some("landfall-console")).unwrap();

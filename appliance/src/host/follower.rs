@@ -93,11 +93,11 @@ mod tests {
         assert_eq!(take(1, Some("upgrade"), &[1, 2]), (2, shown("upgrade", 2)));
         assert_eq!(take(1, Some("upgrade"), &[3]), (3, shown("upgrade", 3)));
         assert_eq!(take(1, None, &[4]), (4, None));
-        assert_eq!(take(1, Some("backup"), &[]), (4, shown("backup", 0)), "of it nothing is known but its name");
+        assert_eq!(take(1, Some("backup"), &[]), (4, shown("backup", 0)), "more than the name is known");
         assert_eq!(
             take(2, Some("upgrade"), &[1, 2, 3, 4, 5, 6]),
             (6, shown("upgrade", 6)),
-            "another run began in between"
+            "the other run was not noticed"
         );
         assert_eq!(take(3, Some("upgrade"), &[1]), (1, shown("upgrade", 1)));
     }

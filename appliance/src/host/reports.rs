@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_listener_hears_every_event_once_and_the_end() {
+    async fn listeners_hear_every_event_once() {
         let reports = watch::channel(Reports::default()).0;
         let take = |page: ProgressPage| reports.send_if_modified(|reports| reports.take(&page));
         assert!(listen(&reports, None).is_none(), "nothing runs");
@@ -251,7 +251,7 @@ mod tests {
         let mut early = listen(&reports, None).unwrap();
         assert_eq!(hear(&mut early).await, (ids(7, 1..=3), false));
         assert!(take(page(7, Some("upgrade"), 4..=5)));
-        assert!(!take(page(7, Some("upgrade"), [5])), "what came before is no news");
+        assert!(!take(page(7, Some("upgrade"), [5])), "an earlier event was reported");
         let mut late = listen(&reports, None).unwrap();
         let mut again = listen(&reports, Some((7, 3))).unwrap();
         let mut other = listen(&reports, Some((6, 99))).unwrap();
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(hear(&mut early).await, (ids(7, 4..=6), true));
         assert_eq!(hear(&mut late).await, (ids(7, 1..=6), true));
         assert_eq!(hear(&mut again).await, (ids(7, 4..=6), true));
-        assert_eq!(hear(&mut other).await, (ids(7, 1..=6), true), "a number of another run counts for nothing");
+        assert_eq!(hear(&mut other).await, (ids(7, 1..=6), true), "the number of another run counts");
         assert!(early.next().await.is_none());
 
         // A listener that was away at the end gets the rest, and then nothing.
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_operation_ends_the_one_before_which_is_heard_to_its_end() {
+    async fn next_operation_ends_previous() {
         let reports = watch::channel(Reports::default()).0;
         let take = |page: ProgressPage| reports.send_if_modified(|reports| reports.take(&page));
         take(page(1, Some("upgrade"), 1..=2));
@@ -278,12 +278,12 @@ mod tests {
         let mut drill = listen(&reports, None).unwrap();
         assert_eq!(hear(&mut drill).await, (ids(1, []), false));
         take(page(2, Some("configure"), 1..=2));
-        assert_eq!(hear(&mut drill).await, (ids(1, []), true), "it has no event of the change before or after");
+        assert_eq!(hear(&mut drill).await, (ids(1, []), true), "events of another operation were heard");
         assert_eq!(hear(&mut listen(&reports, None).unwrap()).await, (ids(2, 1..=2), false));
     }
 
     #[tokio::test]
-    async fn the_newest_events_are_kept_and_the_end_of_the_console_ends_all() {
+    async fn newest_events_are_kept() {
         let reports = watch::channel(Reports::default()).0;
         let most = KEPT as u64;
         reports.send_if_modified(|reports| reports.take(&page(1, Some("upgrade"), 1..=most + 2)));
@@ -294,11 +294,11 @@ mod tests {
         assert!(listener.next().await.is_none() && listen(&reports, None).is_none());
         let (_reports, running) = watch::channel(Reports { is_running: true, ..Reports::default() });
         let mut short = Listener::begin(running, None, Duration::ZERO).unwrap();
-        assert!(short.next().await.is_none(), "its time is over");
+        assert!(short.next().await.is_none(), "the listener did not end in time");
     }
 
     #[tokio::test]
-    async fn a_page_hears_that_there_is_news_at_most_once_a_second_and_that_the_operation_has_ended() {
+    async fn page_news_is_rate_limited() {
         let reports = watch::channel(Reports::default()).0;
         let take = |page: ProgressPage| reports.send_if_modified(|reports| reports.take(&page));
         let begin = || NewsListener::begin(reports.subscribe(), Duration::from_secs(5));
@@ -306,20 +306,20 @@ mod tests {
         take(page(1, Some("upgrade"), 1..=2));
         let mut listener = begin().unwrap();
         let started = Instant::now();
-        assert!(listener.has_news().await, "what was missed before");
+        assert!(listener.has_news().await, "the missed event is lacking");
         take(page(1, Some("upgrade"), 3..=3));
         take(page(1, Some("upgrade"), 4..=4));
         assert!(listener.has_news().await && started.elapsed() >= NEWS_PAUSE, "{:?}", started.elapsed());
         take(page(1, None, [5]));
         assert!(listener.has_news().await && started.elapsed() >= 2 * NEWS_PAUSE, "{:?}", started.elapsed());
-        assert!(!listener.has_news().await && begin().is_none(), "the operation has ended");
+        assert!(!listener.has_news().await && begin().is_none(), "the end was not reported");
 
         take(page(2, Some("upgrade"), 1..=1));
         let mut quiet = NewsListener::begin(reports.subscribe(), Duration::from_millis(50)).unwrap();
         let mut closed = begin().unwrap();
         assert!(quiet.has_news().await && closed.has_news().await);
-        assert!(!quiet.has_news().await, "its time is over");
+        assert!(!quiet.has_news().await, "the listener did not end in time");
         reports.send_modify(Reports::close);
-        assert!(!closed.has_news().await && begin().is_none(), "the console ends");
+        assert!(!closed.has_news().await && begin().is_none(), "the end of the console was not heard");
     }
 }

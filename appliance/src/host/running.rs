@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_of_an_install_folds() {
+    fn install_sample_folds() {
         let mut running = RunningOperation::new(Some("install".to_owned()));
         let lines = include_str!("../../../crates/progress/samples/install.jsonl");
         for line in lines.lines() {

@@ -455,14 +455,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_before_is_not_kept() {
+    fn outdated_answer_is_not_kept() {
         let slot = Slot::default();
         let asked = slot.invalidations();
         slot.hold(asked, Ok(None));
         assert!(slot.held_answer(SHOWN).is_some());
         slot.forget();
         slot.hold(asked, Ok(None));
-        assert!(slot.held_answer(SHOWN).is_none(), "the host was asked before something changed");
+        assert!(slot.held_answer(SHOWN).is_none(), "an outdated answer was kept");
         slot.hold(slot.invalidations(), Ok(None));
         assert!(slot.held_answer(SHOWN).is_some());
     }

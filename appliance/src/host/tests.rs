@@ -55,7 +55,7 @@ fn add_unknown(value: &mut Value) {
 }
 
 #[test]
-fn documents_of_the_schemas_can_be_read() {
+fn schema_documents_are_readable() {
     for name in ["status", "status-not-ready", "status-stuck", "status-absent"] {
         let status: StatusReport = reads(name, "status");
         assert_eq!(status.release.is_some(), name != "status-absent");
@@ -78,7 +78,7 @@ fn documents_of_the_schemas_can_be_read() {
 
 /// The document of a plan has no type here: the console reads the known fields for its page.
 #[test]
-fn the_sample_of_a_plan_has_what_the_schema_requires() {
+fn sample_plans_match_schema() {
     let read: Value = reads("upgradeDryRun", "upgradeDryRun");
     let lost = &read["outlook"]["pointOfNoReturn"]["lost"];
     assert!(lost.as_array().is_some_and(|lost| lost.len() > 1), "{lost}");
@@ -88,7 +88,7 @@ fn the_sample_of_a_plan_has_what_the_schema_requires() {
 }
 
 #[test]
-fn a_verdict_of_a_newer_version_is_unknown() {
+fn newer_verdict_is_unknown() {
     let mut status = sample("status");
     status["verdict"] = "levitating".into();
     let status: StatusReport = serde_json::from_value(status).unwrap();
@@ -259,7 +259,7 @@ async fn outcome(client: &Client, change: ChangeRequest) -> Request {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_are_asked_of_the_hosts_own_side() {
+async fn changes_reach_host_interface() {
     let (client, ..) = serve_client();
     assert_eq!(client.media().await.unwrap(), MediaPage::default());
     let looked = outcome(&client, ChangeRequest::Look(LookRequest { asking: asking("00000001") })).await;
@@ -298,7 +298,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
     let change = Change::Configure { values, secrets: [].into(), backup_time: None };
     let planned =
         outcome(&client, ChangeRequest::Plan(PlanRequest { asking: asking("0000000d"), change: change.clone() })).await;
-    assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null arrives as such");
+    assert_eq!(planned.plan.as_deref(), Some("sha256:00000002"), "null did not arrive");
     let (plan, confirm) = (planned.plan.unwrap(), "node-1".to_owned());
     let configure = ChangeRequest::Begin(ApprovedRequest { asking: asking("0000000e"), change, plan, confirm });
     assert_eq!(outcome(&client, configure).await.notes, ["the configure has begun"]);
@@ -311,7 +311,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_support_bundle_is_asked_of_the_hosts_own_side_and_arrives_whole() {
+async fn support_bundle_arrives_whole() {
     let (client, ..) = serve_client();
     assert_eq!(client.support().await.unwrap().bundle, None);
     let request = ChangeRequest::Support(SupportRequest { asking: asking("00000001"), hours: 24 });
@@ -332,13 +332,13 @@ async fn a_support_bundle_is_asked_of_the_hosts_own_side_and_arrives_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_client_speaks_with_the_hosts_own_side() {
+async fn client_speaks_host_interface() {
     let (client, address, host) = serve_client();
     let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
     let sealed = client.license_answer(&question).await.unwrap();
     let key = AUDIT.lock().unwrap().page().key;
     let key = landfall_bundle_spec::trust::PublicKey::from_pem("the site's key", &key).unwrap();
-    assert_eq!(sealed.open(&key, &question).unwrap().nonce, question.nonce, "the answer is passed on as it was signed");
+    assert_eq!(sealed.open(&key, &question).unwrap().nonce, question.nonce, "the signed answer was changed");
     assert_eq!(client.document(Topic::Status).await.unwrap().unwrap(), sample("status"));
     assert!(client.document(Topic::License).await.unwrap().is_none());
     let refused = client.document(Topic::Backups).await.unwrap_err();
@@ -362,14 +362,18 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.document(Topic::UsageReport).await.unwrap().is_none());
     assert_eq!(client.document(Topic::Usage).await.unwrap().unwrap()["kind"], "licenseUsage");
     client.note_users(12).await.unwrap();
-    assert_eq!(client.note_users(13).await.unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS, "once a minute");
+    assert_eq!(
+        client.note_users(13).await.unwrap_err().status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "a second report was accepted"
+    );
     let stranger = landfall_peer::client(&identity("console"), host.certificate().clone()).unwrap();
     let refused = Client::new(address, Arc::new(stranger)).document(Topic::Status).await.unwrap_err();
     assert!(refused.is_unreachable(), "{refused}");
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_there_is_unreachable() {
+async fn absent_host_is_unreachable() {
     let (host, console) = (identity("host"), identity("console"));
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let pinned = landfall_peer::client(&console, host.certificate().clone()).unwrap();
@@ -378,7 +382,7 @@ async fn a_host_that_is_not_there_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
+async fn late_document_is_no_silence() {
     let host = super::fake::FakeHost::new();
     let site = super::Site::new(host.clone());
     site.show_running(Some(super::RunningOperation::new(Some("upgrade".to_owned()))));
@@ -392,14 +396,14 @@ async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
     host.is_silent.store(false, Ordering::SeqCst);
     tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
     assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
-    assert_eq!(site.silent_since(), Some(since), "a late document does not end it");
+    assert_eq!(site.silent_since(), Some(since), "a late document ended the silence");
     host.is_late.store(false, Ordering::SeqCst);
     assert!(site.news(super::KnownPosition::default()).await.is_ok());
     assert!(site.silent_since().is_none() && site.running().is_some());
 }
 
 #[tokio::test]
-async fn the_host_signs_the_audit_log() {
+async fn host_signs_audit_log() {
     let (client, ..) = serve_client();
     let page = client.audit().await.unwrap();
     let key = landfall_bundle_spec::trust::PublicKey::from_pem("test", &page.key).unwrap();
@@ -433,7 +437,7 @@ async fn the_host_signs_the_audit_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bundle_is_handed_over_in_pieces() {
+async fn bundle_is_sent_in_pieces() {
     let (client, ..) = serve_client();
     let whole = PIECE_BYTES as u64 + 7;
     let request = |id: &str, size_bytes| UploadRequest { asking: asking(id), name: "a".to_owned(), size_bytes };

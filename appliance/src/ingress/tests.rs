@@ -26,7 +26,7 @@ fn forwarded_headers(lines: &[&'static str]) -> HeaderMap {
 }
 
 #[test]
-fn all_faults_are_found_at_once_and_no_file_is_no_fault() {
+fn all_faults_are_found() {
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(settings::read(&Files::read(empty.path(), &settings::NAMES)), State::Off);
     let faulty = state("host: 'a b'\nproxies: [everyone, 10.0.0.0/4, 192.0.2.0/24]\n");
@@ -38,7 +38,7 @@ fn all_faults_are_found_at_once_and_no_file_is_no_fault() {
 }
 
 #[test]
-fn a_network_has_the_addresses_that_begin_alike() {
+fn network_contains_matching_prefixes() {
     let contains = |network: &str, address: &str| network.parse::<network::Network>().unwrap().contains(ip(address));
     assert!(contains("10.244.0.0/16", "10.244.3.9") && !contains("10.244.0.0/16", "10.245.0.1"));
     assert!(contains("192.0.2.7", "192.0.2.7") && !contains("192.0.2.7", "192.0.2.6"));
@@ -58,15 +58,11 @@ fn a_network_has_the_addresses_that_begin_alike() {
 }
 
 #[test]
-fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
+fn client_is_last_untrusted_address() {
     let on = state("host: Console.example.com\nproxies: [10.244.0.0/16, 192.0.2.9]\n");
     let client = |peer: &str, lines: &[&'static str]| on.client(ip(peer), &forwarded_headers(lines)).to_string();
     assert_eq!(client("10.244.0.5", &["198.51.100.4"]), "198.51.100.4");
-    assert_eq!(
-        client("10.244.0.5", &["203.0.113.1, 198.51.100.4"]),
-        "198.51.100.4",
-        "what the browser says itself is nothing"
-    );
+    assert_eq!(client("10.244.0.5", &["203.0.113.1, 198.51.100.4"]), "198.51.100.4", "the browser's own header counts");
     assert_eq!(
         client("10.244.0.5", &["198.51.100.4, 192.0.2.9", "10.244.1.1"]),
         "198.51.100.4",
@@ -80,7 +76,7 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     let mut spoiled = forwarded_headers(&[]);
     spoiled.append("x-forwarded-for", HeaderValue::from_bytes(b"caf\xe9, 198.51.100.4").unwrap());
     let found = on.client(ip("10.244.0.5"), &spoiled);
-    assert_eq!(found, ip("198.51.100.4"), "bytes that are no text hide no address behind them");
+    assert_eq!(found, ip("198.51.100.4"), "invalid bytes hid an address");
     let by_standard = state("host: c\nproxies: [10.244.0.5]\nheader: forwarded\n");
     let mut headers = forwarded_headers(&["203.0.113.1"]);
     for (line, expected) in [
@@ -91,7 +87,7 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     ] {
         headers.insert(header::FORWARDED, HeaderValue::from_static(line));
         assert_eq!(by_standard.client(ip("10.244.0.5"), &headers), ip(expected), "{line}");
-        assert_eq!(on.client(ip("10.244.0.5"), &headers), ip("203.0.113.1"), "the other header says nothing");
+        assert_eq!(on.client(ip("10.244.0.5"), &headers), ip("203.0.113.1"), "the other header counts");
     }
     let off = State::Off;
     assert_eq!(off.client(ip("10.244.0.5"), &forwarded_headers(&["198.51.100.4"])), ip("10.244.0.5"));
@@ -101,7 +97,7 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
 }
 
 #[test]
-fn the_host_is_what_browsers_write_in_an_origin() {
+fn host_matches_browser_origin() {
     for (host, shown) in [
         ("Console.example.com:443", "console.example.com"),
         ("console.example.com:8443", "console.example.com:8443"),
@@ -137,14 +133,14 @@ async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_
     let log = from(9).get("/audit").await.body;
     assert!(log.contains("198.51.100.4") && !log.contains("203.0.113.1"), "{log}");
     let stranger = from(8).send(Method::POST, "/account/sessions", &headers, &form).await;
-    assert_eq!(stranger.status, StatusCode::FORBIDDEN, "another origin than the host that was asked for");
+    assert_eq!(stranger.status, StatusCode::FORBIDDEN, "a foreign origin was accepted");
     watching.abort();
 }
 
 /// The handbook's Ingress object leads to the console's service, by a name of its certificate, and admits a piece of an
 /// upload.
 #[test]
-fn the_object_of_the_handbook_leads_to_the_console() {
+fn handbook_ingress_reaches_console() {
     let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
     let handbook = include_str!("../../../docs/console/ingress.md");
     let ingress = handbook.split("```").find(|part| part.starts_with("yaml\n# console.yaml\n")).unwrap();

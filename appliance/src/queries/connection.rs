@@ -224,7 +224,7 @@ mod tests {
     use crate::queries::{code_of, query_scalar};
 
     #[tokio::test]
-    async fn a_server_that_lets_nobody_in_is_silent_and_not_locked() {
+    async fn full_server_is_silent() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("console");

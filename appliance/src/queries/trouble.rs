@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_says_has_the_codes_of_a_file_where_it_means_the_same() {
+    fn server_errors_share_file_codes() {
         for (state, code) in [
             ("55P03", codes::APPLIANCE_DATABASE_LOCKED),
             ("40001", codes::APPLIANCE_DATABASE_LOCKED),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_sqlite_are_told_apart_by_what_a_person_does_about_them() {
+    fn sqlite_results_map_to_remedies() {
         for (result, code) in [
             (5, codes::APPLIANCE_DATABASE_LOCKED),
             // Busy while another process recovers the write-ahead log.

@@ -19,7 +19,7 @@ fn point(at: Timestamp) -> Point {
 }
 
 #[test]
-fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one() {
+fn point_combines_host_and_traffic() {
     let status: StatusReport = sample_of("status");
     let before = Tally { requests: 10, failed: 1, microseconds: 9_000 };
     let tally = Tally { requests: 14, failed: 2, microseconds: 17_000 };
@@ -46,7 +46,7 @@ fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one(
 }
 
 #[tokio::test]
-async fn a_day_of_points_is_kept_and_none_of_the_future() {
+async fn points_cover_only_past_day() {
     let site = Site::empty().await;
     let database = &site.context.database;
     let begin = at("2026-11-20T08:00:00Z");
@@ -72,7 +72,7 @@ async fn a_day_of_points_is_kept_and_none_of_the_future() {
 }
 
 #[tokio::test]
-async fn a_point_of_another_version_is_left_out() {
+async fn foreign_point_versions_are_skipped() {
     let site = Site::empty().await;
     let now = at("2026-11-20T08:00:00Z");
     keep(&site.context.database, &point(now - PERIOD)).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_point_of_another_version_is_left_out() {
 }
 
 #[tokio::test]
-async fn points_are_five_minutes_apart_also_after_a_restart_and_a_silent_host_makes_a_gap() {
+async fn points_keep_five_minute_spacing() {
     let site = Site::empty().await;
     let PointAttempt::Now(tally) = take(&site.context, Tally::default()).await.unwrap() else { panic!("no point") };
     // A restarted console counts from zero, and has the previous console's point.

@@ -39,5 +39,5 @@ async fn what_is_there_twice_is_refused() {
     let reply = root.call(Method::POST, "/api/v1/users", &body).await;
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", reply.body);
     assert!(root.get("/audit?before=5&before=1").await.status.is_client_error());
-    assert!(matches!(user(&site.context, "carl").await, Err(Refusal::NotThere(_))), "nothing was made");
+    assert!(matches!(user(&site.context, "carl").await, Err(Refusal::NotThere(_))), "a user was created");
 }

@@ -140,8 +140,8 @@ async fn names_that_a_request_gives_the_console_appear_in_no_answer() {
         assert_clean(&reply, path);
         let text = format!("{:?}", reply.headers);
         assert!(!text.contains(evil) && !reply.body.contains(evil), "{path}: {text}");
-        assert!(!reply.body.contains("192.0.2.99"), "{path} believes what the request says of its address");
+        assert!(!reply.body.contains("192.0.2.99"), "{path} trusts a claimed address");
     }
     let anonymous = site.visitor().send(Method::GET, "/sign-in", &headers, "").await;
-    assert!(anonymous.is_success() && !anonymous.body.contains("/users/"), "the address is that of the request line");
+    assert!(anonymous.is_success() && !anonymous.body.contains("/users/"), "a header replaced the request line");
 }

@@ -56,10 +56,10 @@ fn essence(reply: &Reply) -> Essence {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_route_and_no_verb_answers_otherwise_when_the_license_has_ended() {
+async fn ended_license_changes_no_answer() {
     let sites = [licensed_site().await, ended_license_site().await];
     let told = sites[1].sign_in("vera").await.get("/").await.body;
-    assert!(told.contains("What runs is not affected"), "the license of the second site counts as ended: {told}");
+    assert!(told.contains("What runs is not affected"), "the second license has not ended: {told}");
     for user in ["vera", "olga", "root"] {
         let [with, without] = &sites;
         let programs = [with.program(user, &Scope::ALL).await, without.program(user, &Scope::ALL).await];
@@ -81,7 +81,7 @@ async fn plan(site: &Site, program: &Visitor, digest: &str, change: &Value) {
 }
 
 #[tokio::test]
-async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
+async fn ended_license_blocks_no_work() {
     let site = ended_license_site().await;
     let program = site.program("root", &Scope::ALL).await;
     let changes = [
@@ -117,5 +117,5 @@ async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
     }
     let requests = site.host.changes.lock().unwrap().clone();
     let begun = requests.iter().filter(|request| matches!(request, ChangeRequest::Begin(_) | ChangeRequest::Abort(_)));
-    assert_eq!(begun.count(), 5, "the host judges an upgrade by the license, and the console never");
+    assert_eq!(begun.count(), 5, "the console judged the license");
 }

@@ -158,7 +158,7 @@ fn assert_headers(reply: &Reply, what: &str) {
     assert!(fixed.iter().all(|(name, value)| reply.header(name) == *value), "{what}: {:?}", reply.headers);
     assert!(!reply.header("x-request-id").is_empty() && !reply.header("cache-control").is_empty(), "{what}");
     let kind = reply.header("content-type");
-    assert!(reply.body.is_empty() || !kind.is_empty(), "{what}: nothing says what this is");
+    assert!(reply.body.is_empty() || !kind.is_empty(), "{what}: no content type");
     assert!(!kind.starts_with("text/") || kind.contains("charset=utf-8"), "{what}: {kind}");
 }
 
@@ -178,7 +178,7 @@ async fn every_route_admits_exactly_whom_the_table_names() {
             };
             let what = format!("{} {} as {who:?}: {} {}", rule.method, rule.path, reply.status, reply.body);
             assert_eq!(verdict(&reply), expected_verdict(who, rule), "{what}");
-            assert_ne!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "it is in no router: {what}");
+            assert_ne!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "no router has {what}");
             assert!(!reply.status.is_server_error(), "{what}");
             assert_headers(&reply, &what);
             asked += 1;

@@ -1,6 +1,5 @@
 use std::path::Path;
 
-use axum::http::StatusCode;
 use landfall_audit::Head;
 use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
@@ -44,17 +43,21 @@ async fn folder() -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_kept_and_a_new_one_says_so_first() {
+async fn damaged_database_is_kept_and_recorded() {
     for (name, how) in DAMAGES {
         let folder = folder().await;
         let damaged = damage(folder.path(), how);
         durable::write_file(&folder.path().join(format!("{FILE}-wal")), b"changes", 0o600).unwrap();
         let database = Database::open(folder.path()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let [aside] = database.kept_databases() else { panic!("{name}: {:?}", database.kept_databases()) };
-        assert_eq!(fs_err::read(folder.path().join(&aside.name)).unwrap(), damaged, "{name}: as it was found");
+        assert_eq!(
+            fs_err::read(folder.path().join(&aside.name)).unwrap(),
+            damaged,
+            "{name}: the kept file was changed"
+        );
         let first = page(database.read(), Some(2), 1).await.unwrap().remove(0).1.unwrap();
         assert_eq!((first.action.as_str(), &first.object), ("database.replace", &aside.name), "{name}");
-        assert!(!first.detail.is_empty(), "{name}: the entry says why");
+        assert!(!first.detail.is_empty(), "{name}: the entry names no reason");
         note(&database, "after").await;
         database.close().await;
         assert_eq!(check(folder.path(), &Storage::File).await.unwrap().users, 0, "{name}");
@@ -68,21 +71,24 @@ async fn a_damaged_database_is_kept_and_a_new_one_says_so_first() {
 }
 
 #[tokio::test]
-async fn the_overview_names_the_damaged_database_and_the_way_back() {
+async fn overview_names_damaged_database() {
     let folder = folder().await;
     damage(folder.path(), DAMAGES[3].1);
     let site = Site::with(folder).await;
     let page = site.visitor().get("/sign-in").await;
-    assert!(page.body.contains("landfall console"), "the host's token is the way in");
+    assert!(page.body.contains("landfall console"), "the page names no way in");
     create_user(&site.context, &author(), "root", Role::Administrator, PASSWORD).await.unwrap();
-    let overview = site.sign_in("root").await.get("/").await.body;
+    let overview = site.sign_in("root").await.get("/").await;
     let name = &site.context.database.kept_databases()[0].name;
-    assert!(overview.contains(&format!("kept as <code>{name}</code>")), "{overview}");
-    assert!(overview.contains("<code>console</code>") && overview.contains("href=\"/restore\""), "{overview}");
+    let code = format!("kept as <code>{name}</code>");
+    for part in [code.as_str(), "<code>console</code>"] {
+        assert!(overview.body.contains(part), "no {part}: {}", overview.body);
+    }
+    assert!(overview.has("href", "/restore"), "{}", overview.body);
 }
 
 #[tokio::test]
-async fn damage_that_is_found_while_the_console_runs_is_on_the_overview() {
+async fn overview_reports_runtime_damage() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     // The write-ahead log is merged into the file, which is then damaged without the console's knowledge.
@@ -97,15 +103,16 @@ async fn damage_that_is_found_while_the_console_runs_is_on_the_overview() {
     std::os::unix::fs::FileExt::write_all_at(output.file(), &[0x5a; 4096], u64::try_from(place).unwrap()).unwrap();
     site.context.audit.look(&site.context.database).await.unwrap();
     assert!(site.context.audit.damage().is_some());
-    let overview = root.get("/").await.body;
-    assert!(overview.contains("database is damaged") && overview.contains("href=\"/restore\""), "{overview}");
+    let overview = root.get("/").await;
+    assert!(overview.section("matters").contains("database is damaged"), "{}", overview.body);
+    assert!(overview.has("href", "/restore"), "{}", overview.body);
     let refused = root.get("/audit").await;
-    assert!(refused.status == StatusCode::INTERNAL_SERVER_ERROR && refused.body.contains("LF5055"), "{}", refused.body);
+    assert_eq!(refused.refusal(), (500, "LF5055"));
 }
 
 /// The host knows what it signed of the lost log.
 #[tokio::test]
-async fn the_host_signs_the_log_behind_a_damaged_one_as_a_restart_alone() {
+async fn host_signs_new_log_as_restart() {
     let folder = folder().await;
     let (host, database) = (FakeHost::new(), Database::open(folder.path()).await.unwrap());
     let site = Hosted::new(host.clone());
@@ -128,7 +135,7 @@ async fn the_host_signs_the_log_behind_a_damaged_one_as_a_restart_alone() {
 }
 
 #[tokio::test]
-async fn an_interrupted_move_is_completed_and_a_disk_is_not_filled() {
+async fn interrupted_damage_move_is_completed() {
     let folder = folder().await;
     damage(folder.path(), DAMAGES[0].1);
     let first = set_aside(folder.path()).unwrap();
@@ -144,6 +151,6 @@ async fn an_interrupted_move_is_completed_and_a_disk_is_not_filled() {
     durable::write_file(&file(folder.path()), b"damaged once more", 0o600).unwrap();
     let error = Database::open(folder.path()).await.unwrap_err();
     assert_eq!(error.code(), codes::APPLIANCE_DATABASE_DAMAGED);
-    assert_eq!(fs_err::read(file(folder.path())).unwrap(), b"damaged once more", "it stays where it is");
+    assert_eq!(fs_err::read(file(folder.path())).unwrap(), b"damaged once more", "the file was moved");
     assert_eq!(kept_databases(folder.path()).unwrap().len(), 3);
 }

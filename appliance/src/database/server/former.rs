@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_of_somebody_else_is_no_former_content() {
+    fn foreign_schema_is_no_former_content() {
         let time = at("2026-11-26T17:19:52Z");
         assert_eq!(name_of(time), "former_20261126t171952z");
         assert_eq!(time_of("former_20261126t171952z"), Some(time));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_one_has_the_later_name_whatever_the_clock_says() {
+    fn later_name_sorts_after_clock_reset() {
         let now = at("2026-11-26T17:19:52.9Z");
         assert_eq!(next(now, None), at("2026-11-26T17:19:52Z"));
         assert_eq!(next(now, Some(at("2026-11-26T17:19:52Z"))), at("2026-11-26T17:19:53Z"));

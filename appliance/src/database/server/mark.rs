@@ -99,7 +99,7 @@ mod tests {
     use crate::testing::note;
 
     #[tokio::test]
-    async fn an_empty_database_does_not_take_the_place_of_one_that_had_data() {
+    async fn empty_database_replaces_no_data() {
         let (lease, other, folder) = (Lease::new().await, Lease::new().await, tempfile::tempdir().unwrap());
         // An unused database is started again.
         for _ in 0..2 {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mark_of_an_earlier_version_names_the_server_alone() {
+    async fn earlier_mark_names_server_only() {
         let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
         let put = |server: &str| {
             durable::write_file(&folder.path().join(MARK), format!("{server}\n").as_bytes(), 0o600).unwrap();

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_that_is_gone_is_noticed_also_while_its_answer_is_awaited() {
+    async fn pending_query_notices_lost_server() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         set_timeouts(&stream).unwrap();

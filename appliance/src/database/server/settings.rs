@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_found_at_once_and_the_password_is_not_shown() {
+    fn faults_are_complete_without_password() {
         let settings = "server: tls://db.example.org\ndatabase: ''\nuser: console\n";
         let State::Faulty(faults) = state(&[(SETTINGS, settings)]) else { panic!("no fault") };
         assert_eq!(
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_named_with_its_scheme_alone() {
+    fn scheme_alone_sets_server_defaults() {
         let settings = |server: &str| format!("server: {server}\ndatabase: console\nuser: console\n");
         let of = |server: &str| state(&[(SETTINGS, &settings(server)), (PASSWORD, "seven green owls\n")]);
         let State::On(found) = of("tcp://192.0.2.40") else { panic!("not on") };

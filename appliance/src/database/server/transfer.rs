@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_statement_inserts_as_many_rows_as_it_is_asked_to() {
+    fn statement_inserts_requested_rows() {
         let audit = TABLES.iter().find(|table| table.name == "audit").unwrap();
         assert_eq!(audit.insert(1), "INSERT INTO audit (entry, hash, number) VALUES ($1, $2, $3)");
         assert_eq!(audit.insert(2), "INSERT INTO audit (entry, hash, number) VALUES ($1, $2, $3), ($4, $5, $6)");

@@ -17,7 +17,7 @@ async fn tables(connection: &mut SqliteConnection) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_task_looks_for_old_connections() {
+async fn connections_never_expire() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
     for pool in [&database.writer, &database.readers] {
@@ -27,7 +27,7 @@ async fn no_task_looks_for_old_connections() {
 }
 
 #[tokio::test]
-async fn every_change_of_the_schema_goes_up_and_down() {
+async fn migrations_go_up_and_down() {
     let migrator: Migrator = migrations::migrator();
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
     for version in 1..=migrations::newest() {
@@ -67,7 +67,7 @@ async fn saved(folder: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_snapshot_of_a_running_server_becomes_the_same_database() {
+async fn live_snapshot_restores_same_database() {
     let site = testing::Site::begin().await;
     let session = site.sign_in("root").await;
     assert!(session.get("/account").await.is_success());
@@ -112,7 +112,7 @@ async fn refusal(bytes: &[u8]) -> landfall_error_codes::Code {
 }
 
 #[tokio::test]
-async fn what_is_no_sound_database_of_the_appliance_is_refused() {
+async fn unsound_databases_are_refused() {
     let site = testing::Site::begin().await;
     let bytes = saved(site.data.path()).await;
     for text in [&b""[..], b"hello", &bytes[..100], &bytes[..bytes.len() / 2], &vec![0; 65536]] {
@@ -137,7 +137,7 @@ async fn what_is_no_sound_database_of_the_appliance_is_refused() {
 }
 
 #[tokio::test]
-async fn a_flipped_byte_in_any_page_is_refused_or_changes_nothing_that_counts() {
+async fn flipped_bytes_are_refused_or_harmless() {
     let site = testing::Site::begin().await;
     let bytes = saved(site.data.path()).await;
     let mut refused = 0;
@@ -154,7 +154,7 @@ async fn a_flipped_byte_in_any_page_is_refused_or_changes_nothing_that_counts() 
 }
 
 #[tokio::test]
-async fn a_newer_database_is_left_as_it_is() {
+async fn newer_database_stays_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
     let newer =
@@ -166,7 +166,7 @@ async fn a_newer_database_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn files_of_a_database_that_is_gone_refuse_a_load() {
+async fn leftover_database_files_refuse_load() {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let target = tempfile::tempdir().unwrap();
         let old = target.path().join(format!("{FILE}{suffix}"));
@@ -177,7 +177,7 @@ async fn files_of_a_database_that_is_gone_refuse_a_load() {
 }
 
 #[tokio::test]
-async fn an_edited_audit_log_is_saved_and_loaded_as_the_evidence_that_it_is() {
+async fn edited_audit_log_survives_as_evidence() {
     for sql in [
         "UPDATE audit SET entry = replace(entry, 'root', 'tooR') WHERE number = 1",
         "DELETE FROM audit WHERE number = 1",
@@ -204,7 +204,7 @@ async fn an_edited_audit_log_is_saved_and_loaded_as_the_evidence_that_it_is() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_loaded_is_not_saved() {
+async fn unloadable_database_is_not_saved() {
     let site = testing::Site::begin().await;
     let mut write = site.context.database.write().await.unwrap();
     query("CREATE TABLE more (x)").execute(&mut *write).await.unwrap();

@@ -26,7 +26,7 @@ fn assert_problem(reply: &Reply, code: &str) {
 }
 
 #[tokio::test]
-async fn a_locked_database_is_reported_and_the_console_continues_when_it_is_free() {
+async fn console_recovers_from_database_lock() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let mut other = options(&file(site.data.path())).connect().await.unwrap();
@@ -34,13 +34,13 @@ async fn a_locked_database_is_reported_and_the_console_continues_when_it_is_free
     let begun = std::time::Instant::now();
     let fields = [("name", "carl"), ("role", "viewer"), ("password", PASSWORD)];
     let (program, page) = tokio::join!(make(&root, "carl"), root.post("/users", &fields));
-    assert!(begun.elapsed() >= BUSY, "another process has some time to finish");
+    assert!(begun.elapsed() >= BUSY, "the console gave up too early");
     assert_problem(&program, "LF5053");
-    assert!(page.status == StatusCode::SERVICE_UNAVAILABLE && page.body.contains("LF5053"), "{}", page.body);
-    assert!(root.get("/users").await.is_success(), "readers do not wait for a writer");
+    assert_eq!(page.refusal(), (503, "LF5053"));
+    assert!(root.get("/users").await.is_success(), "a reader waited for the writer");
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(make(&root, "carl").await.status, StatusCode::CREATED);
-    assert_eq!(users(&site.context).await.unwrap().len(), 4, "what was refused was not done");
+    assert_eq!(users(&site.context).await.unwrap().len(), 4, "a refused user was created");
 }
 
 /// Limits the database to this many pages, like a disk without space.
@@ -73,20 +73,20 @@ async fn a_full_disk_is_reported_and_the_console_continues_when_there_is_space()
     limit(&site, "1").await;
     let fields = [("name", "vera"), ("password", PASSWORD)];
     let (_, page) = until_full(async |_| door.post("/sign-in", &fields).await).await;
-    assert!(page.status == StatusCode::SERVICE_UNAVAILABLE && page.body.contains("LF5054"), "{}", page.body);
+    assert_eq!(page.refusal(), (503, "LF5054"));
     for path in ["/", "/users", "/audit"] {
-        assert!(root.get(path).await.is_success(), "{path}: who is signed in can look");
+        assert!(root.get(path).await.is_success(), "{path} cannot be read");
     }
     limit(&site, "1000000").await;
     assert_eq!(make(&root, "later").await.status, StatusCode::CREATED);
-    assert_eq!(users(&site.context).await.unwrap().len(), 3 + made + 1, "what was refused was not done");
+    assert_eq!(users(&site.context).await.unwrap().len(), 3 + made + 1, "a refused user was created");
     site.context.audit.look(&site.context.database).await.unwrap();
     assert_eq!((site.context.audit.broken_entry(), site.context.audit.damage()), (None, None));
 }
 
 #[tokio::test]
-async fn a_console_on_a_disk_that_really_is_full_continues_when_there_is_space() {
-    let test = "database::tests::trouble::a_console_on_a_disk_that_really_is_full_continues_when_there_is_space";
+async fn console_recovers_from_full_disk() {
+    let test = "database::tests::trouble::console_recovers_from_full_disk";
     let Some(disk) = on_tmpfs(test, "size=4m") else { return };
     let site = Site::with(tempfile::tempdir_in(&disk).unwrap()).await;
     create_user(&site.context, &author(), "root", Role::Administrator, PASSWORD).await.unwrap();
@@ -95,15 +95,15 @@ async fn a_console_on_a_disk_that_really_is_full_continues_when_there_is_space()
     for name in ["carl", "dora"] {
         assert_problem(&make(&root, name).await, "LF5054");
     }
-    assert!(root.get("/users").await.is_success(), "who is signed in can look");
+    assert!(root.get("/users").await.is_success(), "the page cannot be read");
     durable::remove_file(&rest).unwrap();
     assert_eq!(make(&root, "carl").await.status, StatusCode::CREATED);
-    assert_eq!(users(&site.context).await.unwrap().len(), 2, "what was refused was not done");
+    assert_eq!(users(&site.context).await.unwrap().len(), 2, "a refused user was created");
 }
 
 #[tokio::test]
-async fn a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged() {
-    let test = "database::tests::trouble::a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged";
+async fn start_on_full_disk_is_refused() {
+    let test = "database::tests::trouble::start_on_full_disk_is_refused";
     let Some(disk) = on_tmpfs(test, "size=4m") else { return };
     let folder = disk.join("data");
     durable::create_folder(&folder).unwrap();
@@ -120,7 +120,7 @@ async fn a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged() {
 }
 
 #[tokio::test]
-async fn a_missing_database_is_no_full_disk() {
+async fn missing_database_is_no_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     let refused = ReadOnlyDatabase::open(folder.path(), &Storage::File).await.err().unwrap();
     assert_eq!(refused.code(), codes::APPLIANCE_DATABASE);

@@ -45,7 +45,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn packuments_have_the_form_that_is_asked_for() {
+async fn packuments_follow_accept_header() {
     let site = begin();
     for path in ["/npm/@scope%2ftool", "/npm/@scope%2Ftool", "/npm/%40scope%2ftool", "/npm/@scope/tool", "/npm/small"] {
         let mut tags = Vec::new();
@@ -74,7 +74,7 @@ async fn packuments_have_the_form_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_version_has_a_document_of_its_own() {
+async fn version_has_own_document() {
     let site = begin();
     for (path, version) in [
         ("small/1.0.0", "1.0.0"),
@@ -92,7 +92,7 @@ async fn a_version_has_a_document_of_its_own() {
 }
 
 #[tokio::test]
-async fn tarballs_are_where_documents_say_whatever_the_host_is_called() {
+async fn tarball_links_follow_host_header() {
     let site = begin();
     let own = site.address.to_string();
     for host in [own.as_str(), "packages.packages.svc.cluster.local", "packages.packages", "[::1]:4873"] {
@@ -130,7 +130,7 @@ async fn tarballs_are_where_documents_say_whatever_the_host_is_called() {
 }
 
 #[tokio::test]
-async fn nothing_but_what_is_listed_is_served() {
+async fn only_listed_files_are_served() {
     let site = begin();
     let folder = site.folder.path();
     let (_, unlisted) = sample::package("unlisted", "1.0.0", &json!({}));
@@ -171,7 +171,7 @@ async fn nothing_but_what_is_listed_is_served() {
 }
 
 #[tokio::test]
-async fn a_tarball_that_changed_makes_no_document() {
+async fn changed_tarball_has_no_document() {
     let site = begin();
     let path = site.folder.path().join("web/small/-/small-1.0.0.tgz");
     let (_, bytes) = packages().swap_remove(1);
@@ -195,7 +195,7 @@ async fn a_tarball_that_changed_makes_no_document() {
 }
 
 #[tokio::test]
-async fn wheels_and_npm_packages_are_served_together() {
+async fn wheels_and_npm_share_server() {
     let folder = tempfile::tempdir().unwrap();
     // Packages with the names of the routes.
     let named = ["npm", "simple", "files", "health"].map(|name| sample::package(name, "1.0.0", &json!({})));

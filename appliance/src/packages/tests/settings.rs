@@ -10,7 +10,7 @@ use crate::cli::PackagesArguments;
 use crate::packages::Settings;
 
 #[test]
-fn an_index_that_cannot_serve_does_not_begin() {
+fn unusable_index_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let list = wheels::wheel_list(folder.path(), &[sample::wheel("small", "1.0", "")]).to_bytes().unwrap();
     let path = folder.path().join("wheels.json");

@@ -28,7 +28,7 @@ fn begin() -> (Site, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn pages_have_the_form_that_is_asked_for() {
+async fn pages_follow_accept_header() {
     let (site, small) = begin();
     for (accept, form) in [
         ("text/html", "text/html; charset=utf-8"),
@@ -59,7 +59,7 @@ async fn pages_have_the_form_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn other_spellings_lead_to_the_page() {
+async fn spellings_redirect_to_page() {
     let (site, _) = begin();
     for (path, to) in [
         ("/simple", "simple/"),
@@ -74,7 +74,7 @@ async fn other_spellings_lead_to_the_page() {
 }
 
 #[tokio::test]
-async fn files_are_sent_whole_and_in_parts() {
+async fn files_support_range_requests() {
     let (site, small) = begin();
     let path = format!("/files/{FILE}");
     let whole = site.get(&path, &[]).await;
@@ -107,7 +107,7 @@ async fn files_are_sent_whole_and_in_parts() {
 }
 
 #[tokio::test]
-async fn a_large_file_comes_in_pieces() {
+async fn large_file_is_streamed() {
     let folder = tempfile::tempdir().unwrap();
     let noise: Vec<u8> = (0_u32..1 << 20).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let metadata = sample::metadata("small", "1.0", "");
@@ -119,7 +119,7 @@ async fn a_large_file_comes_in_pieces() {
 }
 
 #[tokio::test]
-async fn nothing_but_what_is_listed_is_served() {
+async fn only_listed_files_are_served() {
     let (site, small) = begin();
     let folder = site.folder.path();
     write(&folder.join("set/unlisted-1.0-py3-none-any.whl"), b"unlisted");
