@@ -166,28 +166,24 @@ impl JsonSchema for BlockerSummary {
     }
 }
 
-/// Error of a command with `--json`: the last line of standard error. The program that reads it may be another version.
+/// Failure in the form of `--json`: the last line of standard error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorDocument {
     /// Error code in the registry, such as `LF1001`; docs/ERRORS.md lists all codes.
     pub code: FailureCode,
     /// Class of the exit code.
-    #[serde(default)]
     pub class: String,
     /// Exit code of the process.
     pub exit_code: u8,
     /// Failure, and the object that it concerns.
     pub what: String,
     /// Causes, outermost first.
-    #[serde(default)]
     pub causes: Vec<String>,
     /// All blockers, if there are several.
-    #[serde(default)]
     #[schemars(with = "Vec<BlockerSummary>")]
     pub blockers: Vec<Blocker>,
     /// Next step for a person.
-    #[serde(default)]
     pub next: String,
 }
 
