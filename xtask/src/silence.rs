@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn silence_includes_start_and_end() {
         // A line is read shortly after it was written, so the silence after it appears shorter than the sleep.
-        for script in ["sleep 0.6; echo a >&2", "echo a >&2; sleep 0.6", "echo a >&2; sleep 0.6; echo b >&2"] {
+        for script in ["sleep 1.2; echo a >&2", "echo a >&2; sleep 1.2", "echo a >&2; sleep 1.2; echo b >&2"] {
             let silence = longest(script, &mut shell(script)).unwrap();
             assert!(silence >= Duration::from_millis(400), "{script}: {silence:?}");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
 use std::ops::Range;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -30,6 +31,8 @@ pub fn executed(program: &Path, arguments: &[&str]) -> Result<BTreeSet<u64>> {
     let program = program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
     let mut command = Command::new("/bin/sh");
     command.args(["-c", WAITING, "sh"]).arg(&program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    // Waits for threads of the group take no news of other children.
+    command.process_group(0);
     let mut child = command.spawn().context("cannot start /bin/sh")?;
     let outcome = step_through(&child, &program);
     if outcome.is_err() {
@@ -41,6 +44,7 @@ pub fn executed(program: &Path, arguments: &[&str]) -> Result<BTreeSet<u64>> {
 
 fn step_through(child: &Child, program: &Path) -> Result<BTreeSet<u64>> {
     let pid = Pid::from_raw(i32::try_from(child.id())?);
+    let group = Pid::from_raw(-pid.as_raw());
     waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
     ptrace::seize(pid, Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL)?;
     kill(pid, Signal::SIGCONT)?;
@@ -51,7 +55,7 @@ fn step_through(child: &Child, program: &Path) -> Result<BTreeSet<u64>> {
     let mut addresses = BTreeSet::new();
     ptrace::step(pid, None)?;
     loop {
-        let (thread, signal) = match waitpid(None, Some(WaitPidFlag::__WALL))? {
+        let (thread, signal) = match waitpid(group, Some(WaitPidFlag::__WALL))? {
             WaitStatus::Exited(ended, status) if ended == pid => {
                 ensure!(status == 0, "it exited with {status}");
                 return Ok(addresses);
