@@ -35,8 +35,8 @@ pub enum BuildOutput<'a> {
     Folder {
         /// Path of the folder.
         path: PathBuf,
-        /// The handbook of the program in the bundle, as one page of HTML.
-        handbook: String,
+        /// Function that composes the handbook as one page of HTML; called when the bundle is written.
+        handbook: fn() -> String,
         /// Maximum size of a part in bytes; if absent, one file.
         part_bytes: Option<u64>,
     },

@@ -77,7 +77,7 @@ fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<B
         return Ok(BuildOutput::Stream(stream));
     }
     let part_bytes = part_bytes(arguments.part_size.as_deref().unwrap_or("fat32"))?;
-    let handbook = landfall_handbook::single_page();
+    let handbook = landfall_handbook::single_page;
     Ok(BuildOutput::Folder { path: arguments.output.clone(), handbook, part_bytes })
 }
 
