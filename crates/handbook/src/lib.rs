@@ -19,12 +19,21 @@ include!(concat!(env!("OUT_DIR"), "/table.rs"));
 /// The packed files.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handbook.zst"));
 
+/// Bytes that are unpacked at once.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// The files, one after the other.
 static UNPACKED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut bytes = Vec::with_capacity(FILES.last().map_or(0, |file| file.start + file.length));
     let mut decoder = StreamingDecoder::new(PACKED).expect("the build wrote the pack");
-    decoder.read_to_end(&mut bytes).expect("the build wrote the pack");
-    bytes
+    // The decoder keeps what one call asks for beside its window: a call for everything takes 300 MB more.
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match decoder.read(&mut piece).expect("the build wrote the pack") {
+            0 => return bytes,
+            count => bytes.extend_from_slice(&piece[..count]),
+        }
+    }
 });
 
 /// Kinds of files by suffix, as browsers want to know them.
