@@ -367,8 +367,8 @@ async fn client_speaks_host_interface() {
         StatusCode::TOO_MANY_REQUESTS,
         "a second report was accepted"
     );
-    let stranger = landfall_peer::client(&identity("console"), host.certificate().clone()).unwrap();
-    let refused = Client::new(address, Arc::new(stranger)).document(Topic::Status).await.unwrap_err();
+    let other = landfall_peer::client(&identity("console"), host.certificate().clone()).unwrap();
+    let refused = Client::new(address, Arc::new(other)).document(Topic::Status).await.unwrap_err();
     assert!(refused.is_unreachable(), "{refused}");
 }
 

@@ -132,8 +132,8 @@ async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_
     from(9).send(Method::GET, "/api/v1/audit", &headers[1..], "").await;
     let log = from(9).get("/audit").await.body;
     assert!(log.contains("198.51.100.4") && !log.contains("203.0.113.1"), "{log}");
-    let stranger = from(8).send(Method::POST, "/account/sessions", &headers, &form).await;
-    assert_eq!(stranger.status, StatusCode::FORBIDDEN, "a foreign origin was accepted");
+    let foreign = from(8).send(Method::POST, "/account/sessions", &headers, &form).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN, "a foreign origin was accepted");
     watching.abort();
 }
 

@@ -1,5 +1,5 @@
-//! Lifecycle of a site: preflight, plans, steps and operations. The engine defines how an operation runs; what a site is
-//! and keeps is in `landfall-site`, and hosts and clusters have separate crates.
+//! Lifecycle of a site: preflight, plans, steps and operations. The engine defines how an operation runs. What a site
+//! is and keeps is in `landfall-site`; hosts and clusters have separate crates.
 
 pub mod context;
 mod host_pack;

@@ -28,8 +28,8 @@ const TAIL: &str = "  }\n} INSERT BEFORE .text;\n";
 /// All code of an object.
 const WHOLE: &str = ".text .text.*";
 
-/// A crate is placed as a whole if at least one of so many bytes of its code runs.
-const WHOLE_SHARE: u64 = 3;
+/// A crate is placed as a whole if at least this part of its code runs: a third.
+const WHOLE_DIVISOR: u64 = 3;
 
 /// A crate with less code, in bytes, is always placed as a whole.
 const SMALL_BYTES: u64 = 12_000;
@@ -90,7 +90,7 @@ pub fn script(functions: &UsedFunctions<'_>) -> String {
     // The allocator and the C library are small, and most of what runs first is theirs.
     let is_whole = |origin: &Origin| match origin {
         Origin::Archive(name) => name == "libc" || name == "liblibmimalloc_sys",
-        Origin::Crate(_) => used[origin] * WHOLE_SHARE >= all[origin] || all[origin] < SMALL_BYTES,
+        Origin::Crate(_) => used[origin] * WHOLE_DIVISOR >= all[origin] || all[origin] < SMALL_BYTES,
     };
     let (whole, parts): (Vec<_>, Vec<_>) = used.keys().partition(|origin| is_whole(origin));
     let mut patterns: BTreeMap<&Origin, BTreeSet<String>> =

@@ -25,8 +25,8 @@ struct Code {
     instructions: Range<u64>,
 }
 
-/// Runs a program in single steps, which takes some 10,000 times as long as a plain run. Returns the executed addresses,
-/// relative to the start of the program's file in memory. Those of all its threads count; those of libraries do not.
+/// Runs a program in single steps. Returns the executed addresses of all its threads, relative to the start of the
+/// program's file in memory; those of libraries do not count.
 pub fn executed(program: &Path, arguments: &[&str]) -> Result<BTreeSet<u64>> {
     let program = program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
     let mut command = Command::new("/bin/sh");

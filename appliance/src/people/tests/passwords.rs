@@ -32,11 +32,15 @@ async fn a_password_is_any_text_of_some_length_and_is_compared_as_it_is() {
 #[tokio::test]
 async fn fields_for_passwords_hide_them_and_take_what_a_manager_fills_in() {
     let site = Site::begin().await;
-    let (root, stranger) = (site.sign_in("root").await, site.visitor());
+    let (root, anonymous) = (site.sign_in("root").await, site.visitor());
     let mut count = 0;
-    for (visitor, page) in
-        [(&stranger, "/sign-in"), (&stranger, "/first"), (&root, "/account"), (&root, "/users"), (&root, "/users/vera")]
-    {
+    for (visitor, page) in [
+        (&anonymous, "/sign-in"),
+        (&anonymous, "/first"),
+        (&root, "/account"),
+        (&root, "/users"),
+        (&root, "/users/vera"),
+    ] {
         let body = visitor.get(page).await.body;
         let inputs = body.split("<input").skip(1).filter_map(|part| part.split('>').next());
         let of_password = |input: &&str| {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use landfall_engine::step::{Durable, StepError};
 use landfall_media::progress::Progress;
-
 use landfall_site::place::{ClusterAccess, ContentAccess, Data, HostAccess, Hosts, Medium, Peer, Releases, Secrets};
+
 pub use parts::{ComponentContext, NodeContext};
 
 /// Object of steps: all parts of a place, one operation, and its releases.

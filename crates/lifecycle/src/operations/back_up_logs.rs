@@ -18,8 +18,9 @@ use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use landfall_site::backups::points_in_time;
-use landfall_site::backups::{LogIndex, LogRecords, Manifest, SavedLog, SavingLogs, has_logs, refuse, unusable};
+use landfall_site::backups::{
+    LogIndex, LogRecords, Manifest, SavedLog, SavingLogs, has_logs, points_in_time, refuse, unusable,
+};
 use landfall_site::room::Demand;
 
 /// Free space in bytes that a log backup requires to begin.

@@ -9,8 +9,7 @@ use super::Operations;
 use super::error::Result;
 use super::restore::RestoreRequest;
 use super::restore_choice::RestoreChoice;
-use landfall_site::backups::summarize;
-use landfall_site::backups::{BackupFolder, unusable};
+use landfall_site::backups::{BackupFolder, summarize, unusable};
 
 impl Operations {
     /// Copies the backup that a request chooses among the copies in this place, with its log backups, to the site's own

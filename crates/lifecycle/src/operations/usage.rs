@@ -16,9 +16,8 @@ use landfall_license::usage::{Counts, ReportContents, Sample, UsageReport, perio
 use super::Operations;
 use super::error::Result;
 use landfall_site::console::{AuditRecord, ConsoleFiles};
-use landfall_site::license::LicenseRecord;
-use landfall_site::license::usage;
 use landfall_site::license::usage::usage_status;
+use landfall_site::license::{LicenseRecord, usage};
 
 /// Time for which a measurement waits for the API server; the agent tries again.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(30);

@@ -26,9 +26,8 @@ use crate::steps::set_aside::SetAside;
 use crate::steps::start::Start;
 use crate::steps::stop::Stop;
 use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
-use landfall_site::backups::SavedStream;
-use landfall_site::backups::cut_of;
 use landfall_site::backups::load::{log_bytes, size_bytes};
+use landfall_site::backups::{SavedStream, cut_of};
 use landfall_site::configuration::BackupSettings;
 
 /// Minimum bytes per second that a restore loads, for predictions.

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use crate::context::ComponentContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
-use landfall_site::content::PlacedFile;
-use landfall_site::content::{observe_placed, place_all};
+use landfall_site::content::{PlacedFile, observe_placed, place_all};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-//! The place of a site: access to its cluster, content, secrets, data, peer and hosts, and the releases of an operation.
+//! The place of a site: access to its cluster, content, secrets, data, peer and hosts. Also the releases of an
+//! operation.
 
 mod access;
 mod pinned;

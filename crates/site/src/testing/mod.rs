@@ -38,7 +38,7 @@ pub fn other_disk() -> tempfile::TempDir {
     tempfile::tempdir_in(other.unwrap()).unwrap()
 }
 
-/// Time so many minutes after the epoch.
+/// Returns a time from minutes since the epoch.
 pub fn minute(minute: i64) -> Timestamp {
     Timestamp::from_second(60 * minute).unwrap()
 }

@@ -10,8 +10,7 @@ use landfall_host::paths::SitePaths;
 
 use super::KeptData;
 use crate::operations::bundle::TrustedRelease;
-use landfall_site::backups::summarize;
-use landfall_site::backups::{BackupFolder, unusable};
+use landfall_site::backups::{BackupFolder, summarize, unusable};
 
 /// Relation of an install to the data that it finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
