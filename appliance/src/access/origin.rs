@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_origin_changes_anything() {
+    fn only_own_origin_may_change() {
         let own = ("origin", "https://192.0.2.7:31443");
         assert!(is_own(&says(&[own]), true));
         assert!(is_own(&says(&[own, ("sec-fetch-site", "same-origin")]), true));

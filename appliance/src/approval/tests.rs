@@ -302,7 +302,7 @@ async fn changed_plan_voids_first_approval() {
 }
 
 #[tokio::test]
-async fn a_first_approval_is_withdrawn_or_ends() {
+async fn first_approval_is_withdrawn_or_expires() {
     let site = begin().await;
     let (olga, root) = (site.sign_in("olga").await, site.sign_in("root").await);
     let withdraw = async |visitor: &Visitor| {
@@ -342,7 +342,7 @@ async fn caller(site: &Site, user: &str) -> crate::access::Caller {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_second_approvals_in_parallel_one_begins() {
+async fn parallel_second_approvals_begin_once() {
     let site = begin().await;
     ask(&site.sign_in("olga").await).await;
     let root = site.sign_in("root").await;

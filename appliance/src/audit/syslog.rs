@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_has_its_time_its_severity_and_its_hash() {
+    fn message_has_time_severity_and_hash() {
         let done = message_of(&entry("ada", "", Outcome::Done));
         let expected = "<109>1 2026-11-25T08:00:00.000Z plant-7 landfall-console - user.create [landfall@32473 \
             number=\"7\" hash=\"9f2c\" actor=\"ada\" action=\"user.create\" object=\"bob\" outcome=\"done\" \
@@ -156,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_an_entry_says_it_is_one_message_with_the_same_parameters(
+        fn any_entry_becomes_one_message(
             actor in "\\PC*|.*", detail in any::<String>(), action in any::<String>(),
         ) {
             let mut entry = entry(&actor, &detail, Outcome::Done);

@@ -308,7 +308,7 @@ async fn new_host_key_is_recorded() {
 }
 
 #[tokio::test]
-async fn what_is_cut_off_an_entry_is_visible() {
+async fn shortened_entry_shows_cut() {
     let console = Console::begin().await;
     let (long, whole) = ("€".repeat(201), "€".repeat(200));
     let author = Author { name: long.clone(), from: long.clone(), correlation: long.clone() };

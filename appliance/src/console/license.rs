@@ -169,7 +169,7 @@ mod tests {
 
     /// A form may need three bytes for each byte of a license, and JSON two.
     #[tokio::test]
-    async fn a_license_of_the_longest_length_is_imported_and_a_longer_one_is_refused_with_the_limit() {
+    async fn overlong_license_is_refused() {
         let site = Site::begin().await;
         let (root, program) = (site.sign_in("root").await, site.program("root", &[Scope::License]).await);
         let longest = format!("signed{}", "\"".repeat(LICENSE_BYTES - "signed".len()));

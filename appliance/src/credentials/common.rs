@@ -183,7 +183,7 @@ mod tests {
     use super::reason;
 
     #[test]
-    fn what_is_guessed_first_is_common() {
+    fn first_guesses_are_common() {
         for password in [
             "password1234",
             "P@ssw0rd2026!",

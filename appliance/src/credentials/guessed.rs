@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_built_from_frequent_words_names_and_dates_is_guessed_soon() {
+    fn predictable_passwords_are_guessable() {
         for password in [
             "Manchester2026!",
             "JenniferAniston",

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_leaked_is_found_in_any_case_and_with_something_around_it() {
+    fn leaked_passwords_match_variants() {
         for leaked in [
             "1q2w3e4r5t6y",
             "leavemealone",
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_whole_and_in_its_order() {
+    fn leaked_list_is_complete_and_sorted() {
         let (stored, rest) = LEAKED.as_chunks::<STORED>();
         assert!(rest.is_empty() && stored.is_sorted_by(|earlier, later| earlier < later));
         assert!(stored.len() > 40_000);

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_queue_is_bounded() {
+    fn queue_is_bounded() {
         let hasher = Hasher::new();
         let mut held: Vec<_> = (0..MOST).map(|_| hasher.enter().unwrap()).collect();
         assert!(matches!(hasher.enter(), Err(Refusal::TooManyAttempts(LATER))));

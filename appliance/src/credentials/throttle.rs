@@ -170,7 +170,7 @@ mod tests {
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
 
     #[test]
-    fn the_delay_grows_and_ends() {
+    fn delay_grows_and_ends() {
         let throttle = Throttle::default();
         let mut now = Instant::now();
         for _ in 0..6 {

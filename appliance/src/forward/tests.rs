@@ -196,7 +196,7 @@ impl Forwarding {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_entries_arrive_once_in_their_order_with_their_hash() {
+async fn entries_arrive_once_in_order() {
     let received = ReceivedMessages::default();
     let server = Server::plain(&received).await;
     let settings = format!("server: tcp://{}\nname: plant-7\n", server.address);
@@ -228,7 +228,7 @@ async fn new_entries_arrive_once_in_their_order_with_their_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
+async fn outage_loses_no_entries() {
     let received = ReceivedMessages::default();
     let server = Server::plain(&received).await;
     let address = server.address;
@@ -319,7 +319,7 @@ async fn faults_show_despite_silent_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_tls_only_the_named_authoritys_server_gets_anything() {
+async fn only_trusted_server_receives_entries() {
     let (authority, key) = authority_on_loopback("Syslog");
     let issuer = Authority::of("Syslog", &key).unwrap();
     let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
@@ -437,7 +437,7 @@ fn all_settings_faults_are_named() {
 }
 
 #[tokio::test]
-async fn the_export_has_a_message_for_each_entry() {
+async fn export_has_message_per_entry() {
     let site = Site::begin().await;
     note(&site.context.database, "line\nbreak").await;
     let root = site.sign_in("root").await;

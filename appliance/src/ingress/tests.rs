@@ -111,7 +111,7 @@ fn host_matches_browser_origin() {
 
 /// Tests the whole console: a proxy at one loopback address, an untrusted client at another.
 #[tokio::test]
-async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_the_console() {
+async fn proxy_preserves_browser_address_and_origin() {
     let site = Site::begin().await;
     let folder = tempfile::tempdir().unwrap();
     let text = "host: console.example.com\nproxies: [127.0.0.9]\n";

@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_internal_error_shows_its_code_and_nothing_else() {
+    fn internal_error_shows_only_code() {
         let error = Error::new(codes::APPLIANCE_DATABASE, "/data/console.db is read-only");
         let problem = Refusal::Internal(error).problem();
         assert_eq!((problem.status, problem.code.as_str(), problem.detail), (500, "LF5002", None));

@@ -209,7 +209,7 @@ fn assert_none(planted: &PlantedSecrets, place: &str, text: &str) {
 }
 
 #[tokio::test]
-async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
+async fn planted_secrets_never_surface() {
     let log = Log::default();
     let filter = EnvFilter::new("info,landfall_appliance=trace,sqlx=warn");
     let sink = log.clone();

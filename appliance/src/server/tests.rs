@@ -83,7 +83,7 @@ async fn metrics_wait_for_slow_host() {
 }
 
 #[tokio::test]
-async fn every_page_answers_while_the_host_is_silent() {
+async fn pages_load_despite_silent_host() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     assert!(root.get("/").await.notices().is_empty());
@@ -120,7 +120,7 @@ async fn every_page_answers_while_the_host_is_silent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_browsers_cost_the_host_one_question() {
+async fn concurrent_browsers_share_host_query() {
     let site = Site::begin().await;
     let vera = site.sign_in("vera").await;
     let before = site.host.questions.load(Ordering::SeqCst);
@@ -174,7 +174,7 @@ async fn second_backup_request_is_refused() {
 }
 
 #[tokio::test]
-async fn pages_hold_nothing_inline_and_load_nothing_from_elsewhere() {
+async fn pages_load_only_own_assets() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let pages = [
@@ -395,7 +395,7 @@ async fn idle_connections_end() {
 }
 
 #[tokio::test]
-async fn a_thousand_connections_leave_others_served() {
+async fn idle_connections_block_no_clients() {
     let site = Site::begin().await;
     let mut held = Vec::new();
     for _ in 0..1000 {

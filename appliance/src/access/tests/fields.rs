@@ -11,7 +11,7 @@ fn with(more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_sets_what_it_is_for_and_nothing_else() {
+async fn requests_set_only_own_fields() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     for more in [r#", "source": "oidc""#, r#", "disabled": false"#, r#", "created": 0"#, r#", "__proto__": {}"#] {
@@ -27,7 +27,7 @@ async fn a_request_sets_what_it_is_for_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_there_twice_is_refused() {
+async fn duplicate_fields_are_refused() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let fields = [("name", "carl"), ("name", "root"), ("role", "viewer"), ("password", PASSWORD)];

@@ -52,7 +52,7 @@ fn assert_clean(reply: &Reply, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_line_end_in_an_address_or_a_field_becomes_a_header() {
+async fn line_ends_inject_no_headers() {
     let site = Site::begin().await;
     let program = site.program("root", &Scope::ALL).await;
     let object: serde_json::Map<_, _> = FIELDS.iter().map(|field| ((*field).to_owned(), PLAIN.into())).collect();
@@ -89,7 +89,7 @@ async fn answer(site: &Site, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_could_be_read_as_two_gets_one_answer_or_none() {
+async fn smuggled_requests_get_one_answer() {
     let site = Site::begin().await;
     let end = "Connection: close\r\n\r\n";
     let second = "GET /health/live HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n";
@@ -121,7 +121,7 @@ async fn a_request_that_could_be_read_as_two_gets_one_answer_or_none() {
 }
 
 #[tokio::test]
-async fn names_that_a_request_gives_the_console_appear_in_no_answer() {
+async fn answers_omit_claimed_hosts() {
     let site = Site::begin().await;
     let evil = "evil.example";
     let root = site.sign_in("root").await;

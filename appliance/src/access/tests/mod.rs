@@ -21,7 +21,7 @@ async fn ask(visitor: &Visitor, rule: &Rule) -> Reply {
 }
 
 #[tokio::test]
-async fn what_changes_anything_needs_the_form_token() {
+async fn changes_need_form_token() {
     let site = Site::begin().await;
     for rule in RULES.iter().filter(|rule| rule.changes()) {
         for csrf in [String::new(), "0".repeat(64), site.sign_in("root").await.csrf] {
@@ -33,7 +33,7 @@ async fn what_changes_anything_needs_the_form_token() {
 }
 
 #[tokio::test]
-async fn what_is_in_no_table_is_nowhere() {
+async fn unlisted_routes_are_unknown() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     for path in ["/nothing", "//", "/api/v2/status", "/components/..%2f..", "/components/A"] {
@@ -52,7 +52,7 @@ async fn what_is_in_no_table_is_nowhere() {
 }
 
 #[tokio::test]
-async fn two_cookies_of_one_name_are_none() {
+async fn duplicate_cookies_are_ignored() {
     let site = Site::begin().await;
     let one = site.sign_in("root").await;
     let both = Visitor { cookies: format!("{}; {}", one.cookies, site.sign_in("vera").await.cookies), ..one };
@@ -60,7 +60,7 @@ async fn two_cookies_of_one_name_are_none() {
 }
 
 #[tokio::test]
-async fn a_long_body_is_refused() {
+async fn long_body_is_refused() {
     let site = Site::begin().await;
     let long = "x".repeat(1 << 20);
     let reply = site.sign_in("root").await.post("/users", &[("name", &long)]).await;

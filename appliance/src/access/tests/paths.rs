@@ -54,7 +54,7 @@ const TRICKS: [&str; 42] = [
 const DISGUISES: [&str; 8] = ["/", "/.", "/..", "%00", "%20", ".", "%2e%2e", "/../../console.db"];
 
 #[tokio::test]
-async fn no_path_leads_out_of_the_static_files() {
+async fn paths_stay_in_static_files() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let style = STYLE.path();

@@ -163,7 +163,7 @@ fn assert_headers(reply: &Reply, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_admits_exactly_whom_the_table_names() {
+async fn routes_admit_exactly_listed_callers() {
     let site = Site::begin().await;
     let mut lasting = Lasting::new();
     for who in Who::all().filter(|who| who.lasts()) {

@@ -7,7 +7,7 @@ use crate::people::Scope;
 use crate::testing::{Site, until};
 
 #[test]
-fn every_route_of_the_api_is_in_the_document_with_its_rights_and_nothing_else_is() {
+fn document_lists_exactly_api_routes() {
     let in_table: BTreeSet<(String, String)> = RULES
         .iter()
         .filter(|rule| rule.path.starts_with(PREFIX) && rule.path != "/api/v1/openapi.json")
@@ -61,7 +61,7 @@ fn validator(name: &str) -> jsonschema::Validator {
 }
 
 #[tokio::test]
-async fn answers_are_as_the_document_says() {
+async fn answers_match_document() {
     let site = Site::begin().await;
     site.host.status.lock().unwrap()["gpus"] = json!({
         "driver": "580.95.05", "reason": null, "devices": [], "offered": { "nvidia.com/gpu": 1 }, "differences": [],

@@ -91,7 +91,7 @@ fn upload_place(upload: &serde_json::Value) -> String {
 }
 
 #[tokio::test]
-async fn a_browser_sends_large_bodies_with_its_word_and_nothing_without() {
+async fn large_bodies_need_form_token() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
     let long = "x".repeat(2 * PIECE_BYTES + 9);
@@ -144,7 +144,7 @@ async fn other_upload_protocols_are_refused() {
 }
 
 #[tokio::test]
-async fn two_at_once_an_endless_one_and_one_without_room_are_refused() {
+async fn excess_uploads_are_refused() {
     let site = Site::begin().await;
     let (olga, root) = (site.program("olga", &[Scope::Upgrade]).await, site.program("root", &[Scope::Upgrade]).await);
     let large = usize::try_from(ROOM_BYTES).unwrap() + 1;

@@ -200,7 +200,7 @@ async fn live_part_redirects_without_choice() {
 }
 
 #[test]
-fn a_form_is_a_backup_or_a_time_and_some_components() {
+fn form_takes_backup_or_time() {
     let known = ["assistant", "postgres"].map(str::to_owned);
     let read = |fields: &[(&str, &str)]| {
         let fields: Vec<_> = fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();

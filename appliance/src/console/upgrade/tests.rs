@@ -18,11 +18,13 @@ async fn plan_page(site: &Site, visitor: &Visitor) -> Reply {
 }
 
 #[tokio::test]
-async fn media_are_listed_with_what_is_wrong_and_hostile_names_are_text() {
+async fn media_list_escapes_hostile_names() {
     let site = Site::begin().await;
     let page = site.sign_in("olga").await.get("/upgrade").await;
     assert!(page.is_success(), "{}", page.body);
-    insta::with_settings!({ filters => [RELATIVE_TIMES] }, { insta::assert_snapshot!("media_list", page.section("media")) });
+    insta::with_settings!({ filters => [RELATIVE_TIMES] }, {
+        insta::assert_snapshot!("media_list", page.section("media"));
+    });
     assert!(!page.body.contains("<script>alert"), "{}", page.body);
     assert_eq!(page.body.matches("Make a plan").count(), 1, "an unusable medium has a button");
     let viewer = site.sign_in("vera").await.get("/upgrade").await;
@@ -109,7 +111,7 @@ async fn approved_plan_begins_once() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_gone_says_what_to_do() {
+async fn lost_plan_names_next_step() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     for path in [format!("/upgrade/plans/{PLAN}"), "/upgrade/plans/..%2f..%2fstatus".to_owned()] {
@@ -197,7 +199,7 @@ async fn programs_need_scope_and_role() {
 }
 
 #[tokio::test]
-async fn who_planned_approved_and_undid_is_recorded() {
+async fn plan_approval_and_undo_are_recorded() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     plan_page(&site, &root).await;

@@ -61,7 +61,7 @@ async fn until_full(mut ask: impl AsyncFnMut(usize) -> Reply) -> (usize, Reply) 
 }
 
 #[tokio::test]
-async fn a_full_disk_is_reported_and_the_console_continues_when_there_is_space() {
+async fn console_recovers_from_size_limit() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let door = site.at_the_door("/sign-in").await;

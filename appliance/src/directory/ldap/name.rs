@@ -148,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_escaped_value_stays_one_part(value in "[ -~äß]{1,20}") {
+        fn escaped_value_stays_one_part(value in "[ -~äß]{1,20}") {
             let escaped = ldap3::dn_escape(value.as_str());
             if let Some(Name(parts)) = Name::read(&format!("cn={escaped},dc=x")) {
                 prop_assert_eq!(parts.len(), 2);

@@ -13,7 +13,7 @@ async fn both() -> (Site, FakeProvider) {
 }
 
 #[tokio::test]
-async fn the_role_is_that_of_the_latest_sign_in_and_a_lesser_one_ends_sessions() {
+async fn role_follows_latest_sign_in() {
     let (site, provider) = both().await;
     let first = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
     assert_eq!(first.get("/users").await.status, StatusCode::FORBIDDEN);
@@ -30,7 +30,7 @@ async fn the_role_is_that_of_the_latest_sign_in_and_a_lesser_one_ends_sessions()
 }
 
 #[tokio::test]
-async fn who_has_no_role_any_longer_is_out_with_sessions_and_keys() {
+async fn lost_role_ends_sessions_and_keys() {
     let (site, provider) = both().await;
     let browser = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["admins"]).await);
     let key = site.program("paula", &[Scope::Read]).await;
@@ -83,7 +83,7 @@ async fn disabled_person_stays_out() {
 }
 
 #[tokio::test]
-async fn a_disabled_local_user_is_out_and_the_last_local_administrator_cannot_be() {
+async fn last_local_administrator_stays_enabled() {
     let (site, provider) = both().await;
     sign_in(&site, &provider, "paula", &["admins"]).await;
     let (root, vera) = (site.sign_in("root").await, site.sign_in("vera").await);
@@ -139,7 +139,7 @@ async fn directory_account_has_no_local_password() {
 }
 
 #[tokio::test]
-async fn nobody_takes_over_the_name_of_another_user() {
+async fn directory_takes_over_no_names() {
     let (site, provider) = both().await;
     let mut problems = Vec::new();
     for name in ["root", "ROOT", "vera"] {
@@ -175,7 +175,7 @@ async fn nobody_takes_over_the_name_of_another_user() {
 }
 
 #[tokio::test]
-async fn an_account_that_was_removed_begins_no_session() {
+async fn removed_account_begins_no_session() {
     let site = Site::begin().await;
     let person = Person {
         source: Source::Oidc,

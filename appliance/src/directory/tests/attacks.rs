@@ -18,7 +18,7 @@ async fn expect_nobody(site: &Site, reply: &Reply, what: &str) {
 }
 
 #[tokio::test]
-async fn a_token_that_says_something_else_lets_nobody_in() {
+async fn wrong_claims_let_nobody_in() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
     let now = get_current_timestamp();
@@ -57,7 +57,7 @@ async fn a_token_that_says_something_else_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_provider_has_not_signed_lets_nobody_in() {
+async fn unsigned_tokens_let_nobody_in() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -90,7 +90,7 @@ async fn a_token_that_the_provider_has_not_signed_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn an_answer_counts_once_and_in_the_browser_that_asked() {
+async fn answer_counts_once_per_browser() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
 
@@ -138,7 +138,7 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
 }
 
 #[tokio::test]
-async fn a_provider_that_misbehaves_is_not_followed() {
+async fn misbehaving_provider_is_not_followed() {
     let site = Site::begin().await;
     let endless = "x".repeat(2 << 20);
     let cases: [(&str, &str, StatusCode, &str); 7] = [
@@ -179,7 +179,7 @@ async fn a_provider_that_misbehaves_is_not_followed() {
 }
 
 #[tokio::test]
-async fn only_a_provider_of_the_authority_is_asked() {
+async fn only_trusted_provider_is_asked() {
     let (site, provider, other) = (Site::begin().await, FakeProvider::begin(), FakeProvider::begin());
     let files = [("directory.yaml", provider.settings(&site)), ("oidc-authority.crt", other.authority())];
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();

@@ -53,7 +53,7 @@ async fn provider_sign_in_sets_role() {
 }
 
 #[tokio::test]
-async fn the_cookie_of_the_way_comes_back_from_another_site_and_no_other_cookie_does() {
+async fn only_flow_cookie_crosses_sites() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
     let reply = site.visitor().get("/sign-in/directory").await;
@@ -88,7 +88,7 @@ async fn provider_keys_may_change() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_concerns_nobody_else() {
+async fn provider_outage_spares_local_users() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
     provider.stop();

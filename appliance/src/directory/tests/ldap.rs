@@ -95,7 +95,7 @@ const BUSY: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x61, 7, 0x0a, 1, 51, 4, 0, 4, 0];
 const UNWILLING: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x78, 7, 0x0a, 1, 53, 4, 0, 4, 0];
 
 #[tokio::test]
-async fn a_server_without_tls_receives_no_password_and_no_name() {
+async fn plain_server_receives_no_credentials() {
     for (scheme, answer) in [("ldap", UNWILLING), ("ldap", b"nonsense"), ("ldaps", UNWILLING), ("ldap", b"")] {
         let listener = Listener::begin(answer).await;
         let state = state(&format!("{scheme}://{}", listener.address), DIRECT);

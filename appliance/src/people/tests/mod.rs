@@ -65,7 +65,7 @@ async fn raced_token_makes_one_administrator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_claims_a_few_times_and_then_waits() {
+async fn token_claims_are_throttled() {
     let site = Site::empty().await;
     let door = site.at_the_door("/first").await;
     let claims = (0..60).map(|number| {
@@ -82,7 +82,7 @@ async fn one_address_claims_a_few_times_and_then_waits() {
 }
 
 #[tokio::test]
-async fn the_first_administrator_signs_in_and_out() {
+async fn first_administrator_signs_in_and_out() {
     let site = Site::empty().await;
     let page = site.visitor().get("/sign-in").await;
     insta::assert_snapshot!("first_visit", page.notices().join("\n"));
@@ -117,7 +117,7 @@ async fn the_first_administrator_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn a_later_token_is_the_way_back_in() {
+async fn later_token_restores_access() {
     let site = Site::begin().await;
     let old = site.sign_in("vera").await;
     let door = site.at_the_door("/first").await;
@@ -129,7 +129,7 @@ async fn a_later_token_is_the_way_back_in() {
 }
 
 #[tokio::test]
-async fn api_keys_end_with_the_password_that_made_them() {
+async fn api_keys_end_with_password() {
     let site = Site::begin().await;
     let author = Author::console();
     let new = || NewKey { label: "thief".to_owned(), scopes: vec![Scope::Read], days: 400 };
@@ -149,7 +149,7 @@ async fn api_keys_end_with_the_password_that_made_them() {
 }
 
 #[tokio::test]
-async fn a_session_known_before_the_sign_in_is_worth_nothing_after_it() {
+async fn sign_in_replaces_old_session() {
     let site = Site::begin().await;
     let planted = site.sign_in("vera").await;
     let fields = [("name", "root"), ("password", PASSWORD)];
@@ -161,7 +161,7 @@ async fn a_session_known_before_the_sign_in_is_worth_nothing_after_it() {
 }
 
 #[tokio::test]
-async fn sessions_end_when_they_are_idle_and_when_they_are_old() {
+async fn idle_and_old_sessions_end() {
     let site = Site::begin().await;
     let hour = i64::try_from(IDLE.as_millis()).unwrap();
     for change in [format!("seen = seen - {hour} - 1000"), "ends = created".to_owned()] {
@@ -191,7 +191,7 @@ async fn refreshes_keep_no_session_alive() {
 }
 
 #[tokio::test]
-async fn guessing_slows_down_and_locks_no_one_out() {
+async fn guessing_is_throttled() {
     let site = Site::begin().await;
     let door = site.at_the_door("/sign-in").await;
     for _ in 0..6 {
@@ -230,7 +230,7 @@ async fn last_administrator_keeps_role() {
 }
 
 #[tokio::test]
-async fn a_changed_password_ends_the_other_sessions() {
+async fn changed_password_ends_other_sessions() {
     let site = Site::begin().await;
     let (here, there) = (site.sign_in("vera").await, site.sign_in("vera").await);
     let new = "puffin lantern granite wharf";
@@ -277,7 +277,7 @@ async fn names_and_passwords_have_rules() {
 }
 
 #[tokio::test]
-async fn no_secret_is_stored_as_it_is() {
+async fn secrets_are_stored_hashed() {
     let site = Site::begin().await;
     let browser = site.sign_in("vera").await;
     let key = site.program("root", &[Scope::Read]).await.key.unwrap();
@@ -302,7 +302,7 @@ async fn replaced_password_begins_no_session() {
 }
 
 #[tokio::test]
-async fn a_password_and_a_role_change_together_or_not_at_all() {
+async fn password_and_role_change_together() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let body = r#"{"role": "viewer", "password": "puffin lantern granite wharf"}"#;

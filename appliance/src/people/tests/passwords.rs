@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_password_is_any_text_of_some_length_and_is_compared_as_it_is() {
+async fn passwords_are_compared_exactly() {
     let site = Site::begin().await;
     let long = "velvet anchor puffin lantern granite ".repeat(9);
     let passwords = [
@@ -30,7 +30,7 @@ async fn a_password_is_any_text_of_some_length_and_is_compared_as_it_is() {
 }
 
 #[tokio::test]
-async fn fields_for_passwords_hide_them_and_take_what_a_manager_fills_in() {
+async fn password_fields_allow_managers() {
     let site = Site::begin().await;
     let (root, anonymous) = (site.sign_in("root").await, site.visitor());
     let mut count = 0;

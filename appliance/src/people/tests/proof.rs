@@ -15,7 +15,7 @@ fn with(own: &str) -> [(&'static str, &str); 4] {
 }
 
 #[tokio::test]
-async fn an_old_session_asks_for_the_own_password_and_keeps_the_form() {
+async fn old_session_needs_proof() {
     let site = Site::begin().await;
     let root = site.sign_in_long_ago("root").await;
     let asked = root.post("/users", &CARL).await;

@@ -10,7 +10,7 @@ async fn ids(site: &Site, user: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_user_has_twenty_sessions_and_the_oldest_one_ends() {
+async fn twenty_first_session_ends_oldest() {
     let site = Site::begin().await;
     let first = site.sign_in("vera").await;
     // Either of two sessions that began in one millisecond could be the older one.
@@ -25,7 +25,7 @@ async fn a_user_has_twenty_sessions_and_the_oldest_one_ends() {
 }
 
 #[tokio::test]
-async fn everybody_ends_their_own_sessions_and_administrators_those_of_others() {
+async fn administrators_end_foreign_sessions() {
     let site = Site::begin().await;
     let (here, there) = (site.sign_in("vera").await, site.sign_in("vera").await);
     let root = site.sign_in("root").await;
