@@ -35,8 +35,8 @@ pub enum BuildOutput<'a> {
     Folder {
         /// Path of the folder.
         path: PathBuf,
-        /// Function that composes the handbook as one page of HTML; called when the bundle is written.
-        handbook: fn() -> String,
+        /// Function that returns the handbook as one page of HTML; called when the bundle is written.
+        handbook: fn() -> Vec<u8>,
         /// Maximum size of a part in bytes; if absent, one file.
         part_bytes: Option<u64>,
     },

@@ -5,6 +5,7 @@
 
 mod links;
 mod pack;
+mod single_page;
 mod source;
 
 use std::collections::BTreeMap;
@@ -47,7 +48,8 @@ fn main() -> Result<()> {
     for page in source.pages() {
         files.insert(page.book.clone(), page.text.clone().into_bytes());
     }
-    pack::write(&files, source.pages(), &output)
+    let single_page = single_page::compose(&files, source.pages())?;
+    pack::write(&files, source.pages(), &single_page, &output)
 }
 
 /// Style that mdBook's search sets in an attribute, and the class of `docs/theme/book.css` with the same.

@@ -1,40 +1,30 @@
 //! The handbook as files: pages in HTML and Markdown, styles, scripts, pictures and the index of the search.
 //!
-//! mdBook renders them when this crate is built, and they are packed into the program. The pack is not read until a
-//! file is requested ([ADR 131](../../../docs/adr/0131-the-handbook-is-a-book-inside-the-program.md)).
+//! mdBook renders them when this crate is built, and they are packed into the program. No pack is read until a file of it
+//! is requested ([ADR 131](../../../docs/adr/0131-the-handbook-is-a-book-inside-the-program.md)).
 
-use std::io::Read as _;
-use std::sync::LazyLock;
-
-use ruzstd::decoding::StreamingDecoder;
-
-mod single_page;
+mod pack;
 #[cfg(test)]
 mod tests;
 
-pub use single_page::single_page;
+use pack::Pack;
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
-/// The packed files.
-static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handbook.zst"));
+/// Texts of pages in Markdown.
+static TEXTS: Pack = Pack::new(include_bytes!(concat!(env!("OUT_DIR"), "/texts.zst")), TEXTS_LENGTH);
 
-/// Bytes that are unpacked at once.
-const PIECE_BYTES: usize = 64 << 10;
+/// Rendered pages, and all that they load.
+static BOOK: Pack = Pack::new(include_bytes!(concat!(env!("OUT_DIR"), "/book.zst")), BOOK_LENGTH);
 
-/// The files, one after the other.
-static UNPACKED: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut bytes = Vec::with_capacity(FILES.last().map_or(0, |file| file.start + file.length));
-    let mut decoder = StreamingDecoder::new(PACKED).expect("the build wrote the pack");
-    // The decoder keeps what one call asks for beside its window: a call for everything takes 300 MB more.
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        match decoder.read(&mut piece).expect("the build wrote the pack") {
-            0 => return bytes,
-            count => bytes.extend_from_slice(&piece[..count]),
-        }
-    }
-});
+/// The book as one page.
+static SINGLE_PAGE: Pack = Pack::new(include_bytes!(concat!(env!("OUT_DIR"), "/single-page.zst")), SINGLE_PAGE_LENGTH);
+
+/// Returns the handbook as one page of HTML, which opens in any browser: contents, then all pages with their pictures.
+/// It contains no script and loads nothing.
+pub fn single_page() -> Vec<u8> {
+    SINGLE_PAGE.unpack()
+}
 
 /// Kinds of files by suffix, as browsers want to know them.
 const KINDS: [(&str, &str); 7] = [
@@ -48,10 +38,11 @@ const KINDS: [(&str, &str); 7] = [
 ];
 
 /// A file of the handbook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct File {
     /// Path from the root of the handbook, such as `operate/backup.html`.
     pub path: &'static str,
+    pack: &'static Pack,
     start: usize,
     length: usize,
 }
@@ -62,9 +53,10 @@ impl File {
         FILES.binary_search_by(|file| file.path.cmp(path)).ok().map(|index| &FILES[index])
     }
 
-    /// The content. The first call unpacks all files, which then stay in memory: about 10 MiB.
+    /// The content. The first call unpacks all files of its pack, which then stay in memory: 1 MiB of texts, or 10 MiB
+    /// of rendered files.
     pub fn bytes(&self) -> &'static [u8] {
-        UNPACKED.get(self.start..self.start + self.length).unwrap_or_default()
+        self.pack.bytes().get(self.start..self.start + self.length).unwrap_or_default()
     }
 
     /// Media type for browsers.

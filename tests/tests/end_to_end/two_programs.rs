@@ -126,7 +126,10 @@ fn outcomes(engineer: Engineer<'_>) -> Result<BTreeMap<String, String>> {
         let ended = if said.status.success() {
             "succeeded".to_owned()
         } else {
-            said.failure(&name)?["code"].as_str().context("an error has no code")?.to_owned()
+            let failure = said.failure(&name)?;
+            let code = failure["code"].as_str().context("an error has no code")?.to_owned();
+            printer::note(format!("`{name}`: {code}: {} {}", failure["what"], failure["causes"]));
+            code
         };
         Ok((name, ended))
     };

@@ -45,7 +45,7 @@ fn ed25519_builds_are_identical() -> Result<()> {
         Outcome::success(&mut build)?;
     }
     let expected = sums("sha256sum", &first)?;
-    assert_eq!(expected.len(), 5, "one file, its head, the sheet, the provenance and the sums: {expected:?}");
+    assert_eq!(expected.len(), 6, "one file, its head, the sheet, the handbook, the provenance and the sums: {expected:?}");
     assert_eq!(sums("sha256sum", &second)?, expected);
 
     let build = starter.rebuild_with_keys(&keys, "-", &[]);
@@ -103,7 +103,7 @@ fn private_key_and_password_stay_secret() -> Result<()> {
             small.push(read(&path)?);
         }
     }
-    assert_eq!(small.len(), 6, "messages, report, head, sheet, provenance and sums");
+    assert_eq!(small.len(), 7, "messages, report, head, sheet, handbook, provenance and sums");
     for bytes in &small {
         let text = String::from_utf8_lossy(bytes);
         for piece in &pieces {

@@ -383,7 +383,7 @@ fn write(
     let stated = prepared.materials.statement(verified).predicate.build_definition;
     let written = match output {
         BuildOutput::Folder { path, handbook, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
-            let handbook = (name.handbook(), handbook().into_bytes());
+            let handbook = (name.handbook(), handbook());
             let known: Vec<_> = provenance.clone().into_iter().chain([handbook]).collect();
             let others_bytes = known.iter().map(|(_, bytes)| bytes.len() as u64).sum();
             let others = |files: &[WrittenFile]| [sheet(files)].into_iter().chain(known.clone()).collect();

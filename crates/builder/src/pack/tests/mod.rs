@@ -230,7 +230,7 @@ impl Bench {
             helm: self.path("helm"),
             built_at: built_at.to_owned(),
         };
-        let handbook = || "the handbook".to_owned();
+        let handbook = || b"the handbook".to_vec();
         let output = BuildOutput::Folder { path: output.to_owned(), handbook, part_bytes: None };
         build(&options, std::slice::from_ref(&self.key), output, progress).await
     }

@@ -1,9 +1,12 @@
 //! The whole handbook as one file, which opens in any browser, without a server and without other files.
 
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{File, PAGES};
+use crate::source::Page;
 
 /// Page of mdBook with all pages, one after the other.
 const PRINTED: &str = "print.html";
@@ -30,19 +33,19 @@ th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-b
 
 /// Returns the handbook as one page of HTML: contents, then all pages with their pictures. It contains no script and
 /// loads nothing. Links to files that are not pages, such as schemas, are plain text.
-pub fn single_page() -> String {
-    let printed = File::find(PRINTED).and_then(|file| std::str::from_utf8(file.bytes()).ok()).unwrap_or_default();
-    let pages = between(printed, "<main>", "</main>").unwrap_or_default();
+pub fn compose(files: &BTreeMap<String, Vec<u8>>, book: &[Page]) -> Result<String> {
+    let printed = std::str::from_utf8(files.get(PRINTED).context("mdBook wrote no page to print")?)?;
+    let pages = between(printed, "<main>", "</main>").context("the page to print has no main part")?;
     let mut page = String::with_capacity(2 * pages.len());
     page.push_str("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Landfall</title>\n");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>");
     page.push_str(STYLE);
     page.push_str("</style>\n");
-    push_contents(&mut page, pages);
+    push_contents(&mut page, book, pages);
     page.push_str("<main>");
-    page.push_str(&without_file_links(&with_pictures(pages)));
+    page.push_str(&without_file_links(&with_pictures(pages, files)?));
     page.push_str("</main>\n</html>\n");
-    page
+    Ok(page)
 }
 
 /// Text between the first occurrence of a start and the next occurrence of an end.
@@ -52,18 +55,18 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 }
 
 /// Appends a table of contents with a list per part. Each page of the book has one title.
-fn push_contents(page: &mut String, pages: &str) {
+fn push_contents(page: &mut String, book: &[Page], pages: &str) {
     let titles = pages.split(TITLE).skip(1).filter_map(|rest| rest.split_once('"').map(|(id, _)| id));
     let (mut part, mut is_open) = ("", false);
     page.push_str("<nav>\n");
-    for (known, id) in PAGES.iter().zip(titles) {
+    for (known, id) in book.iter().zip(titles) {
         if !is_open || known.part != part {
-            let heading = if known.part.is_empty() { "Contents" } else { known.part };
+            let heading = if known.part.is_empty() { "Contents" } else { &known.part };
             page.push_str(if is_open { "</ul>\n" } else { "" });
             page.extend(["<h2>", heading, "</h2>\n<ul>\n"]);
-            (part, is_open) = (known.part, true);
+            (part, is_open) = (&known.part, true);
         }
-        page.extend(["<li><a href=\"#", id, "\">", &escaped(known.title), "</a></li>\n"]);
+        page.extend(["<li><a href=\"#", id, "\">", &escaped(&known.title), "</a></li>\n"]);
     }
     page.push_str(if is_open { "</ul>\n</nav>\n" } else { "</nav>\n" });
 }
@@ -73,20 +76,20 @@ fn escaped(text: &str) -> String {
 }
 
 /// Returns pages whose pictures are part of them.
-fn with_pictures(pages: &str) -> String {
+fn with_pictures(pages: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<String> {
     let mut result = String::with_capacity(pages.len());
     let mut rest = pages;
     while let Some((before, found)) = rest.split_once(ENLARGEABLE.0) {
         let (picture, after) = found.split_once(ENLARGEABLE.1).unwrap_or((found, ""));
         let attribute = |name: &str| between(picture, name, "\"").unwrap_or_default();
-        let file = File::find(attribute("<img src=\""));
-        let content = file.map(|file| STANDARD.encode(file.bytes())).unwrap_or_default();
+        let source = attribute("<img src=\"");
+        let content = STANDARD.encode(files.get(source).with_context(|| format!("no picture {source}"))?);
         result.push_str(before);
         result.extend(["<img src=\"data:image/png;base64,", &content, "\" alt=\"", attribute(" alt=\""), "\">"]);
         rest = after;
     }
     result.push_str(rest);
-    result
+    Ok(result)
 }
 
 /// Returns pages without links to files of the book that are not in this file.
