@@ -12,7 +12,7 @@ use rustls::version::TLS13;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-use crate::settings_files::pem_fault;
+use crate::settings_files::{pair_fault, pem_fault};
 
 /// Files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, S
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| format!("{shown} and {} do not belong together: {error}", files.key.display()))?;
+        .map_err(|error| pair_fault(&shown.to_string(), &files.key.display().to_string(), &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

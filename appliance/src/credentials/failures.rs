@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_write_few_entries() {
+    fn unknown_clients_write_few_entries() {
         let failures = Failures::default();
         let now = Instant::now();
         let mut written = 0;

@@ -123,7 +123,7 @@ fn oidc(text: OidcText, files: &Files, faults: &mut Faults<'_>) -> Option<OidcSe
     let host = faults.take("issuer", issuer(&text.issuer));
     let client = faults.take("client", line(text.client, 200));
     let console = faults.take("console", origin(&text.console));
-    let label = faults.take("label", line(text.label.unwrap_or_else(|| host.clone().unwrap_or_default()), 60));
+    let label = text.label.or_else(|| host.clone()).and_then(|label| faults.take("label", line(label, 60)));
     let name = faults.take("name", line(text.name.unwrap_or_else(|| "preferred_username".to_owned()), 200));
     let groups = faults.take("groups", line(text.groups.unwrap_or_else(|| "groups".to_owned()), 200));
     let scopes = faults.take("scopes", scopes(text.scopes));

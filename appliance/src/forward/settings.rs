@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde::Deserialize;
 
 use crate::endpoint::Endpoint;
-use crate::settings_files::{Files, pem_fault, trusting};
+use crate::settings_files::{Files, pair_fault, pem_fault, trusting};
 
 /// Name of the settings file.
 const SETTINGS: &str = "syslog.yaml";
@@ -97,8 +97,7 @@ fn tls(host: &str, files: &Files, faults: &mut Vec<String>) -> Option<(Arc<Clien
         None => Ok(trusting?.with_no_client_auth()),
         Some((chain, key)) => trusting?.with_client_auth_cert(chain, key),
     };
-    let config =
-        config.map_err(|error| faults.push(format!("{CERTIFICATE} and {KEY} do not belong together: {error}")));
+    let config = config.map_err(|error| faults.push(pair_fault(CERTIFICATE, KEY, &error)));
     Some((Arc::new(config.ok()?), name?))
 }
 

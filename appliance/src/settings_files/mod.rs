@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 pub use authority::{authority, trusting};
 pub use follow::follow;
-pub use pem::pem_fault;
+pub use pem::{pair_fault, pem_fault};
 
 /// Maximum size of a file, in bytes. Certificates are the largest.
 const LIMIT: u64 = 1 << 20;

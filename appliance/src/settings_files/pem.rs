@@ -11,3 +11,11 @@ pub fn pem_fault(error: &pem::Error) -> String {
         _ => "it is damaged; BEGIN and END each have a line of their own".to_owned(),
     }
 }
+
+/// Describes why a certificate and its key cannot be used together.
+pub fn pair_fault(certificate: &str, key: &str, error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => format!("{certificate} and {key} do not belong together"),
+        error => format!("{certificate} and {key} cannot be used together: {error}"),
+    }
+}

@@ -369,7 +369,7 @@ async fn secret_value_is_accepted_within_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stranger_gets_no_answer() {
+async fn unknown_client_gets_no_answer() {
     let served = TestServer::begin(Remembering::default());
     let url = format!("https://{}/v1/status", served.address);
     let stranger = served.client(&identity("console"));

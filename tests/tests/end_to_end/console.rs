@@ -40,7 +40,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     secret_pages::hold_no_secret(machine, &console, &text(&browser))?;
     let (code, _) = claim(machine, &console, &folder.path().join("other"), PASSWORD)?;
     ensure!(code == 403, "a used token is answered with {code}");
-    strangers_get_no_answer(machine)?;
+    expect_silence_for_unknown_clients(machine)?;
     is_where_an_ingress_leads(machine)?;
     printer::note(
         "proved: the console is found by its certificate, entered once with its token, and shows the host's status",
@@ -132,7 +132,7 @@ pub(crate) fn of_the_host() -> Console {
 }
 
 /// Checks that the host's API listens, but gives no answer without the console's certificate.
-fn strangers_get_no_answer(machine: &Machine) -> Result<()> {
+fn expect_silence_for_unknown_clients(machine: &Machine) -> Result<()> {
     machine.run("systemctl is-active landfall-host-api")?;
     let refused =
         of_the_host().ask(machine, "/v1/status", &[]).err().context("the host's API answered someone else")?;

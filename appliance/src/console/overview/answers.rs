@@ -229,10 +229,17 @@ fn newest_release<'a>(own: &ReleaseStatus, media: &'a [Medium]) -> Option<(&'a M
     releases.filter(|(_, found)| found.name == own.name && is_later(found)).max_by_key(|(_, found)| found.counter)
 }
 
-/// Turns a reason of the host into a sentence: capitalized and with a final period.
+/// Turns a reason of the host into a sentence: with a final period, and capitalized unless it begins with a name, such
+/// as that of a file.
 pub fn sentence(reason: &str) -> String {
-    let mut characters = reason.trim().chars();
-    let Some(first) = characters.next() else { return String::new() };
-    let text = first.to_uppercase().chain(characters).collect::<String>();
+    let reason = reason.trim();
+    let first = reason.split(char::is_whitespace).next().unwrap_or_default().trim_end_matches([',', ':', ';', '.']);
+    let is_word = first.chars().all(|letter| letter.is_lowercase() || ['-', '\''].contains(&letter));
+    let mut characters = reason.chars();
+    let text = match characters.next() {
+        None => return String::new(),
+        Some(initial) if is_word => initial.to_uppercase().chain(characters).collect(),
+        Some(_) => reason.to_owned(),
+    };
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }

@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_documents::status::StatusReport;
 use serde_json::Value;
 
-use super::answers::{AvailableReleases, answers};
+use super::answers::{AvailableReleases, answers, sentence};
 use super::attention::{Matter, matters};
 use crate::console::state::State;
 use crate::host::MediaPage;
@@ -23,6 +23,15 @@ fn kept_releases() -> AvailableReleases {
 
 fn states(change: impl FnOnce(&mut Value)) -> [State; 4] {
     answers(&status(change), &kept_releases()).map(|answer| answer.mark.state)
+}
+
+#[test]
+fn sentences_keep_names() {
+    assert_eq!(sentence("the store, as read, is damaged"), "The store, as read, is damaged.");
+    assert_eq!(sentence("in-cluster registry: silent!"), "In-cluster registry: silent!");
+    assert_eq!(sentence("landfall.json is not signed"), "landfall.json is not signed.");
+    assert_eq!(sentence("/media/stick is full."), "/media/stick is full.");
+    assert_eq!(sentence(" "), "");
 }
 
 #[test]

@@ -228,9 +228,13 @@ fn is_list(setting: &Setting) -> bool {
     items == Some("string") && [&setting.value, &setting.default].into_iter().flatten().all(has_lines)
 }
 
-/// Formats a value: text without quotation marks.
+/// Formats a value: text without quotation marks, and a list of such values with commas.
 pub(super) fn plain(value: &Value) -> String {
     match value {
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) if !values.iter().any(|value| value.is_array() || value.is_object()) => {
+            values.iter().map(plain).collect::<Vec<_>>().join(", ")
+        }
         Value::String(text) if text.is_empty() => "empty".to_owned(),
         Value::String(text) => text.clone(),
         Value::Bool(true) => "yes".to_owned(),
