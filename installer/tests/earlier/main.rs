@@ -1,6 +1,7 @@
-//! Compatibility with the program of an earlier commit, whose output is in `tests/earlier`: its codes and the forms of
-//! its documents. Its bundles are the vectors of the format.
+//! Compatibility with the program of an earlier commit, whose output is in `tests/earlier`: its codes, the forms of its
+//! documents, and bundles that its builder wrote. The vectors of the format are earlier bundles as well.
 
+mod built_bundles;
 mod bundles;
 mod codes;
 mod fields;

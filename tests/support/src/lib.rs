@@ -1,6 +1,7 @@
-//! Parts that tests of several crates share: servers on loopback in place of a model hub and of package indexes, and
-//! programs that can run as soon as they are written.
+//! Parts that tests of several crates share: servers on loopback in place of a model hub and of package indexes,
+//! programs that can run as soon as they are written, and a comparison of documents.
 
+pub mod differences;
 pub mod hub_server;
 mod loopback;
 pub mod package_server;

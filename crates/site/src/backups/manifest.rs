@@ -35,9 +35,9 @@ const WORD_LENGTH: usize = 24;
 pub struct Manifest {
     schema: u32,
     /// Name of the release.
-    pub(crate) release: String,
+    pub release: String,
     /// Its version.
-    pub(crate) version: String,
+    pub version: String,
     /// Streams, in the order of the release's components.
     pub streams: Vec<SavedStream>,
     /// The backup's cluster data; `None` in backups of an earlier `landfall`.

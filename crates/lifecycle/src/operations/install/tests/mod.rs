@@ -182,12 +182,17 @@ impl Fixture {
         file("stick/tiny.landfall", bundle);
         file("1.root.json", root.bytes());
         file("host/etc/hosts", b"127.0.0.1 localhost\n");
+        durable::create_folder(&folder.path().join("host/var/lib")).unwrap();
+        Self::in_folder(folder)
+    }
+
+    /// Returns the machine in this folder, with the host's root in `host`.
+    pub(in crate::operations) fn in_folder(folder: TempDir) -> Self {
         let operations = Operations {
             paths: SitePaths::below(folder.path().join("host")),
             progress: Arc::new(SilentProgress),
             io: landfall_media::counters::IoCounters::default(),
         };
-        durable::create_folder(&operations.paths.host("/var/lib")).unwrap();
         Self { folder, operations, license: None }
     }
 
@@ -245,7 +250,7 @@ impl Fixture {
     }
 
     /// Returns everything below the host's root except the logs, which outlive an uninstall.
-    fn contents(&self) -> BTreeMap<PathBuf, String> {
+    pub(in crate::operations) fn contents(&self) -> BTreeMap<PathBuf, String> {
         let mut contents = BTreeMap::new();
         walk(&self.path("host"), &mut contents);
         contents.retain(|path, _| !path.starts_with(self.path("host/var/log")));

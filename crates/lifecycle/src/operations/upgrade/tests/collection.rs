@@ -201,10 +201,14 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
 }
 
 fn expect_exactly_the_rollback_set(fixture: &Fixture, first: Sha256, after: &str) {
-    let expected = tempfile::tempdir().unwrap();
-    make_expected(fixture, expected.path(), first);
     let engines = &fixture.operations.paths.data().join("engine");
     assert_eq!(below(engines).len(), 1, "{after}: one program ran them all");
+    expect_content_of_the_rollback_set(fixture, first, after);
+}
+
+pub(super) fn expect_content_of_the_rollback_set(fixture: &Fixture, first: Sha256, after: &str) {
+    let expected = tempfile::tempdir().unwrap();
+    make_expected(fixture, expected.path(), first);
     for folder in ["registry", "files", "node", "releases"] {
         let (found, wanted) =
             (below(&fixture.operations.paths.data().join(folder)), below(&expected.path().join(folder)));

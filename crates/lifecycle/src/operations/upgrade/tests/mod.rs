@@ -4,6 +4,7 @@
 mod archive;
 mod clock;
 mod collection;
+mod earlier;
 mod power_cuts;
 mod two_programs;
 

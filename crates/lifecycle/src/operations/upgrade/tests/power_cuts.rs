@@ -91,7 +91,7 @@ fn contents(fixture: &Fixture) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Ends the change of this journal as its unit does, with the running program, because no other one is kept.
-fn end(fixture: &Fixture, file: &JournalFile) -> End {
+pub(super) fn end(fixture: &Fixture, file: &JournalFile) -> End {
     let operations = &fixture.operations;
     let lock = operations.journals().lock("resume").unwrap();
     let state = operations.journals().read(file).unwrap().state;
