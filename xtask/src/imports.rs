@@ -241,7 +241,8 @@ mod tests {
             ("main.rs", "mod a; mod b; #[cfg(test)] mod testing;"),
             (
                 "a.rs",
-                "use crate::b::B; #[cfg(test)] mod tests { use crate::c::C; } #[cfg(any(test, feature = \"x\"))] use crate::c;",
+                "use crate::b::B; #[cfg(test)] mod tests { use crate::c::C; } \
+                 #[cfg(any(test, feature = \"x\"))] use crate::c;",
             ),
             ("b.rs", "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;\n#[cfg(not(test))] use crate::c::C;"),
             ("b/tests.rs", "use crate::a::A;"),

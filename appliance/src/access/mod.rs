@@ -1,5 +1,5 @@
-//! Access control: one table of routes and rights, and what a request states about its caller. The server has one guard for
-//! every request. A route that is not in the table is refused.
+//! Access control: one table of routes and rights, and what a request states about its caller. The server has one guard
+//! for every request. A route that is not in the table is refused.
 
 mod caller;
 mod cookies;

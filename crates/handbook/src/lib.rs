@@ -1,7 +1,7 @@
 //! The handbook as files: pages in HTML and Markdown, styles, scripts, pictures and the index of the search.
 //!
-//! mdBook renders them when this crate is built, and they are packed into the program. No pack is read until a file of it
-//! is requested ([ADR 131](../../../docs/adr/0131-the-handbook-is-a-book-inside-the-program.md)).
+//! mdBook renders them when this crate is built, and they are packed into the program. No pack is read until a file of
+//! it is requested ([ADR 131](../../../docs/adr/0131-the-handbook-is-a-book-inside-the-program.md)).
 
 mod pack;
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn ed25519_builds_are_identical() -> Result<()> {
         Outcome::success(&mut build)?;
     }
     let expected = sums("sha256sum", &first)?;
-    assert_eq!(expected.len(), 6, "one file, its head, the sheet, the handbook, the provenance and the sums: {expected:?}");
+    assert_eq!(expected.len(), 6, "bundle, head, sheet, handbook, provenance and sums: {expected:?}");
     assert_eq!(sums("sha256sum", &second)?, expected);
 
     let build = starter.rebuild_with_keys(&keys, "-", &[]);

@@ -177,7 +177,8 @@ proptest! {
             let on_the_host = LogKnowledge { last: signed.log.ledger.last.clone(), ..known_keys(&signed.key) };
             prop_assert!(verify(&bytes[..], &on_the_host).is_err(), "{tampering:?}");
             let needs_a_key = matches!(tampering, Tampering::Shorten(_) | Tampering::Restamp(..));
-            prop_assert!(needs_a_key || verify(&bytes[..], &LogKnowledge::default()).is_err(), "without a key: {tampering:?}");
+            let without_key = verify(&bytes[..], &LogKnowledge::default());
+            prop_assert!(needs_a_key || without_key.is_err(), "without a key: {tampering:?}");
         }
     }
 }

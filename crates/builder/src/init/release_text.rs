@@ -16,8 +16,8 @@ use crate::secret_entry::RANDOM_LENGTH;
 
 const RULE: &str = "      # `save` writes the data to its standard output in a running pod; `load` reads that from its \
     standard input into the\n      # empty volume, in a pod whose own program does not run. A check shows that the \
-    software can use what was restored. See\n      # `landfall handbook vendor/backup-rules`. `landfall lock` refuses the \
-    release until these fields are filled in.\n";
+    software can use what was restored. See\n      # `landfall handbook vendor/backup-rules`. `landfall lock` refuses \
+    the release until these fields are filled in.\n";
 
 const UNSAVED: &str = "    # A rule saves the volume of one pod, and these are of several: say why a site can do \
     without a backup of them, or set one pod and write a rule.\n";

@@ -128,7 +128,8 @@ fn unsafe_specifications_are_refused() {
         "nothing in the device `GPU-1`",
         "the device file `/etc/shadow` as `/etc/shadow`, which is not below /dev",
         "the device file `/dev/../etc/shadow` as `/dev/../etc/shadow`, which is not below /dev",
-        "the mount of `lib/libcuda.so` at `/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04`, which are not absolute paths",
+        "the mount of `lib/libcuda.so` at `/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04`, which are not absolute \
+         paths",
         "a hook that is /tmp/nvidia-cdi-hook, not /var/lib/landfall/node/current/nvidia-cdi-hook",
         "the hook `whenever`, which OCI lacks",
         "the variable `NVIDIA_VISIBLE_DEVICES` without a value",

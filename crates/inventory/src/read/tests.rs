@@ -137,7 +137,9 @@ proptest! {
             (Source::Copyright, &copyright),
         ] {
             match read(source, 1, text.as_bytes()).expect("bytes in memory") {
-                FileContents::Packages(packages) => packages.iter().try_for_each(Package::check).expect("usable packages"),
+                FileContents::Packages(packages) => {
+                    packages.iter().try_for_each(Package::check).expect("usable packages");
+                }
                 FileContents::Unread(reason) => prop_assert!(crate::package::is_text(&reason)),
                 FileContents::License(license) => prop_assert!(crate::package::is_text(&license)),
                 FileContents::System(_) => {}

@@ -350,7 +350,8 @@ mod tests {
     fn adopted_backups_show_next_commands() {
         let proven = backup(Some("2026-11-22T02:01:00Z"));
         let settings = Some("/var/lib/landfall/backups/site.yaml".into());
-        insta::assert_snapshot!(adopted_text(&AdoptedBackups { backups: vec![proven.clone()], used: proven, settings }), @"
+        let adopted = AdoptedBackups { backups: vec![proven.clone()], used: proven, settings };
+        insta::assert_snapshot!(adopted_text(&adopted), @"
         1 backup adopted, and every byte was read
         next, with the bundle of starter 1.0.0:
           landfall install BUNDLE --trust ROOT --adopt-data --site /var/lib/landfall/backups/site.yaml

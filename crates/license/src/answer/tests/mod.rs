@@ -242,7 +242,8 @@ proptest! {
     ) {
         let question = question("feature", "export");
         let sealed = seal(&answer_at(&question, issue_time()));
-        let kept = KeptAnswer::new(&sealed, KEY.public(), &question, &clocks(issue_time(), "a", 0), Watch::Steady).unwrap();
+        let issued = clocks(issue_time(), "a", 0);
+        let kept = KeptAnswer::new(&sealed, KEY.public(), &question, &issued, Watch::Steady).unwrap();
         let moved = issue_time() + seconds(wall);
         let worth = |uptime: u64, wall: Timestamp| {
             match kept.report(KEY.public(), &question.subject, &clocks(wall, "a", uptime)).unwrap().state {
