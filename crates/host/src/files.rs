@@ -1,5 +1,6 @@
 //! Files that a step places on the host and later removes: compared byte by byte, written durably.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -64,20 +65,24 @@ pub fn write(files: &[OwnFile]) -> Result<(), StepError> {
 pub fn remove(files: &[OwnFile]) -> Result<(), StepError> {
     for file in files {
         durable::remove_file(&file.path)?;
-        if let Some(folder) = file.path.parent() {
-            remove_leftover(folder, &file.path)?;
-        }
     }
-    Ok(())
+    remove_leftovers(files.iter().map(|file| file.path.as_path()))
 }
 
-/// Removes leftovers of interrupted writes of `file` in its folder.
-pub fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
-    let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for entry in entries.flatten() {
-        if durable::is_temporary(&entry.path()) && entry.file_name().to_string_lossy().contains(&name) {
-            durable::remove_file(&entry.path())?;
+/// Removes leftovers of interrupted writes of these files. Lists each of their folders once.
+pub fn remove_leftovers<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<(), StepError> {
+    let mut folders: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
+    for file in files {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { continue };
+        folders.entry(folder).or_default().push(name.to_string_lossy().into_owned());
+    }
+    for (folder, names) in folders {
+        let Ok(entries) = fs_err::read_dir(folder) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| durable::is_temporary(path)) {
+            let temporary = path.file_name().unwrap_or_default().to_string_lossy();
+            if names.iter().any(|name| temporary.contains(name.as_str())) {
+                durable::remove_file(&path)?;
+            }
         }
     }
     Ok(())

@@ -272,13 +272,18 @@ fn durable_changes_survive_power_cut() {
     durable::write_file(&path("a/b/file"), &bytes, 0o640).unwrap();
     durable::hard_link(&path("a/b/file"), &path("a/link")).unwrap();
     durable::symlink(Path::new("link"), &path("a/symbolic")).unwrap();
-    durable::write_file(&path("gone"), b"", 0o644).unwrap();
+    for name in ["gone", "dropped"] {
+        durable::write_file(&path(name), b"", 0o644).unwrap();
+    }
     durable::remove_file(&path("gone")).unwrap();
+    let batch = Batch::begin(&disk.path()).unwrap();
+    batch.remove_file(&path("dropped")).unwrap();
+    batch.commit().unwrap();
     disk.after_power_cut(|copy| {
         for name in ["a/b/file", "a/link", "a/symbolic"] {
             assert!(fs::read(copy.join(name)).unwrap() == bytes, "{name}");
         }
-        assert!(!copy.join("gone").exists());
+        assert!(!copy.join("gone").exists() && !copy.join("dropped").exists());
     });
 }
 

@@ -17,7 +17,6 @@ use crate::context::NodeContext;
 use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
-use landfall_host::files::OwnFile;
 
 /// Folder on the host for the files, with the same structure as the folder that `landfall` fills.
 const SHARE: &str = "/usr/local/share";
@@ -135,7 +134,7 @@ impl HelpFiles {
         for file in &placed.files {
             match wanted.get(file) {
                 Some(bytes) => batch.write_file(&share.join(file), bytes, 0o644)?,
-                None => durable::remove_file(&share.join(file))?,
+                None => batch.remove_file(&share.join(file))?,
             }
         }
         batch.commit()?;
@@ -149,8 +148,15 @@ impl HelpFiles {
 
     fn remove(context: &NodeContext, before: &EarlierFolders, share: &Path) -> Result<(), StepError> {
         let placed = HelpRecord::read(context)?;
-        let own = placed.files.iter().map(|file| OwnFile::new(share.join(file), Vec::new(), 0o644));
-        files::remove(&own.collect::<Vec<_>>())?;
+        let own: Vec<PathBuf> = placed.files.iter().map(|file| share.join(file)).collect();
+        if share.is_dir() {
+            let batch = Batch::begin(share)?;
+            for path in &own {
+                batch.remove_file(path)?;
+            }
+            batch.commit()?;
+        }
+        files::remove_leftovers(own.iter().map(PathBuf::as_path))?;
         for folder in own_folders(placed.files.iter()).filter(|folder| folder != Path::new(OWN_FOLDER)) {
             files::remove_folder_if_empty(&share.join(folder))?;
         }

@@ -37,7 +37,7 @@ impl Step<NodeContext> for HostsEntry {
     fn undo(&self, context: &mut NodeContext, before: &Value) -> Result<(), StepError> {
         let path = Self::path(&context.host.paths);
         // The agent also writes this file, and a power cut may have interrupted it.
-        path.parent().map_or(Ok(()), |folder| files::remove_leftover(folder, &path))?;
+        files::remove_leftovers([path.as_path()])?;
         let Some(text) = files::read_text(&path)? else { return Ok(()) };
         let mut rest = Self::without_landfall_line(&text);
         if rest == text {

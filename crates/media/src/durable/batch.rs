@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::sibling::Sibling;
-use super::{PathContext, Result, SyncFailed, rename_unsynced, traced, turn};
+use super::{PathContext, Result, SyncFailed, remove_if_there, rename_unsynced, traced, turn};
 
 /// Changes below one folder that all reach the disk at [`Batch::commit`]. Until then, a power cut may keep any subset
 /// of them, even a name without its bytes. So commit the bytes first, and only then create a name that other code
@@ -47,6 +47,11 @@ impl Batch {
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.create_folder(to.parent().unwrap_or(to))?;
         rename_unsynced(from, to)
+    }
+
+    /// Removes a file or a link. A missing one is not an error.
+    pub fn remove_file(&self, path: &Path) -> Result<()> {
+        remove_if_there(path).map(|_| ())
     }
 
     /// Syncs every change made so far.
