@@ -10,6 +10,9 @@ use zstd::Encoder;
 
 use crate::source::Page;
 
+/// Suffix of texts.
+const TEXT: &str = ".md";
+
 /// Level of compression, the highest that needs no more memory to unpack.
 const LEVEL: i32 = 19;
 
@@ -33,7 +36,7 @@ pub fn write(files: &BTreeMap<String, Vec<u8>>, pages: &[Page], single_page: &st
 }
 
 fn is_text(path: &str) -> bool {
-    path.ends_with(".md")
+    path.ends_with(TEXT)
 }
 
 /// One stream of files.
