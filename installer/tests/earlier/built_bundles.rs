@@ -30,6 +30,9 @@ const PRINTED: [(&str, &str); 13] = [
 /// Fields whose values differ between two runs of one program.
 const VOLATILE: [&str; 4] = ["process", "media", "store", "files"];
 
+/// Field of a plan's steps that is for people; it may change.
+const TITLE: &str = "/title was ";
+
 /// Variable with the path of the earlier program, which writes the documents.
 const PROGRAM: &str = "LANDFALL_TEST_EARLIER_PROGRAM";
 
@@ -57,7 +60,9 @@ fn earlier_bundles_are_read_alike() {
         let earlier: Value = serde_json::from_slice(&bytes).expect("JSON");
         let (mut present, code) = printed(env!("CARGO_BIN_EXE_landfall"), arguments);
         present["exitCode"] = code.into();
-        assert_eq!(differences(&earlier, &present), [""; 0], "{arguments}");
+        let mut differences = differences(&earlier, &present);
+        differences.retain(|difference| !difference.contains(TITLE));
+        assert_eq!(differences, [""; 0], "{arguments}");
     }
 }
 
