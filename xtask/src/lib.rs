@@ -27,6 +27,7 @@ pub mod npm;
 pub mod once;
 pub mod outcome;
 pub mod printer;
+pub mod proof_list;
 pub mod proofs;
 pub mod published;
 pub mod python_tools;

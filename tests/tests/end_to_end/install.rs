@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use landfall_xtask::proof_list::ProofList;
 use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::{Machine, Output, wait_until};
 use landfall_xtask::{printer, proofs, workspace};
@@ -58,26 +59,30 @@ fn release_installs_reboots_and_uninstalls() -> Result<()> {
     // On the first run, only the speeds of this machine are known.
     figures::report_times(&machine, &plan["figures"])?;
     let status = engineer.wait_ready("the install")?;
-    expect_all_ready(&status)?;
-    let root = &status["release"]["root"];
-    ensure!(*root == fixture()?.newest_root, "trusted is {root}, not the newest of all root documents");
-    expect_each_byte_once(&report, peak_memory_bytes)?;
-    expect_summary(&machine, &report)?;
-    handbook::expect_to_name_everything(&machine)?;
-    keep_uninterrupted(engineer, &report)?;
-    engineer
-        .landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?
-        .expect_refusal("install", "LF4012", 2)?;
-    proofs::prove(&machine, &fixture()?.expected)?;
-    failing_proofs::are_reported(engineer)?;
+    let mut list = ProofList::default();
+    list.run("state after the install", || {
+        expect_all_ready(&status)?;
+        let root = &status["release"]["root"];
+        ensure!(*root == fixture()?.newest_root, "trusted is {root}, not the newest of all root documents");
+        keep_uninterrupted(engineer, &report).map(drop)
+    });
+    list.run("bytes and memory", || expect_each_byte_once(&report, peak_memory_bytes));
+    list.run("summary", || expect_summary(&machine, &report));
+    list.run("handbook", || handbook::expect_to_name_everything(&machine));
+    list.run("second install", || {
+        let install = ["install", STICK, "--trust", &fixture()?.fingerprint];
+        engineer.landfall(&install)?.expect_refusal("install", "LF4012", 2).map(drop)
+    });
+    list.run("use of the release", || proofs::prove(&machine, &fixture()?.expected));
     let remembered = remember(&machine)?;
-    administration::expect_answers(engineer)?;
-    support_bundle::expect_bundle(&machine)?;
-    console::expect_to_be_found(&machine)?;
-    taken_over::gains_no_more(&machine)?;
-    rights::lead_to_no_administrator(&machine)?;
+    list.run("failing proofs", || failing_proofs::are_reported(engineer));
+    list.run("administration", || administration::expect_answers(engineer));
+    list.run("support bundle", || support_bundle::expect_bundle(&machine));
+    list.run("console", || console::expect_to_be_found(&machine));
+    list.run("taken-over console", || taken_over::gains_no_more(&machine));
+    list.run("rights", || rights::lead_to_no_administrator(&machine));
 
-    restart_the_agent(engineer)?;
+    list.run("ends of programs", || restart_the_agent(engineer));
     let hosts = lose_the_api_name(&machine)?;
     wait_for_the_api_name(&machine, &hosts)?;
     machine.crash()?;
@@ -88,14 +93,14 @@ fn release_installs_reboots_and_uninstalls() -> Result<()> {
     machine.power_cut()?;
     come_back(engineer, "a power cut", &remembered)?;
     wait_for_the_api_name(&machine, &hosts)?;
-    expect_equal(engineer)?;
-    proofs::prove(&machine, &fixture()?.expected)?;
-
-    engineer.expect_quiet("in the life of the site")?;
-    a_packet_of_a_pod_is_recorded(&machine)?;
-    planted_differences_are_found(engineer)?;
-    status_reports_problems(engineer)?;
-    uninstall_in_two_goes(engineer)
+    list.run("equality after crashes", || expect_equal(engineer));
+    list.run("use after crashes", || proofs::prove(&machine, &fixture()?.expected));
+    list.run("network", || engineer.expect_quiet("in the life of the site"));
+    list.run("recorded packet", || a_packet_of_a_pod_is_recorded(&machine));
+    list.run("planted differences", || planted_differences_are_found(engineer));
+    list.run("problems in the status", || status_reports_problems(engineer));
+    list.run("uninstall", || uninstall_in_two_goes(engineer));
+    list.end()
 }
 
 fn expect_nothing_of_the_host(machine: &Machine) -> Result<()> {
