@@ -54,7 +54,7 @@ pub enum Refusal {
     Directory(String),
     /// A directory does not answer; the reason is logged.
     DirectorySilent,
-    /// A second person must approve; with what waits.
+    /// A second person must approve, for this reason.
     TwoPeople(String),
     /// The user cannot approve this as one of two people, for this reason.
     NotCounted(String),
@@ -62,7 +62,7 @@ pub enum Refusal {
     Protocol,
     /// The body has another content type than this one.
     ContentType(&'static str),
-    /// Another request sends to the upload.
+    /// Another request is sending data to the upload.
     Arriving,
     /// Too many programs listen to the operation.
     Listeners,

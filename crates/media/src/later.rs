@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    /// The same in programs and in tests, unless the mark is changed.
+    /// Holds in programs and in tests, unless the mark is changed.
     #[test]
     fn current_build_has_no_later_mark() {
         let bytes = br#"{"a":1}"#;

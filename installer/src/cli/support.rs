@@ -1,4 +1,4 @@
-//! Arguments of what looks into a site that has a problem.
+//! Arguments of commands for a site that has a problem.
 
 use std::path::PathBuf;
 use std::time::Duration;

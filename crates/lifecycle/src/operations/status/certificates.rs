@@ -1,4 +1,4 @@
-//! Ends of the site's certificates, and whether each can be used now.
+//! Expiry of the site's certificates, and whether each can be used now.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_agent::HeldCertificate;
