@@ -21,6 +21,11 @@ const DRILLS: usize = 10;
 /// Longest pause before a backup, in milliseconds.
 const LONGEST_PAUSE: u64 = 10_000;
 
+/// Pause between two log backups, of which some fall between the parts of each backup. Every log backup fills a segment
+/// of the log, 16 MiB, and a drill has room for twice what it loads: without a pause, segments of two backups fill the
+/// machine's disk.
+const LOG_PAUSE_SECONDS: u64 = 4;
+
 /// Namespace in which a drill restores the database.
 const NAMESPACE: &str = "landfall-drill-postgres";
 
@@ -42,7 +47,7 @@ fn ten_drills_under_load_restore_rows() -> Result<()> {
 #[ignore = "needs cargo xtask test --full"]
 fn other_drills_under_load_restore_rows() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-other-drills")?;
-    let run = format!("while sleep 0.5; do {STICK}/landfall backup log; done");
+    let run = format!("while sleep {LOG_PAUSE_SECONDS}; do {STICK}/landfall backup log; done");
     machine.run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
     drills_under_load(&machine, "other-drills")
 }
