@@ -26,17 +26,7 @@ pub fn sample() -> Facts {
         cores: 4,
         memory_bytes: 16 << 30,
         swap_bytes: 0,
-        filesystems: vec![Filesystem {
-            paths: ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"].map(str::to_owned).to_vec(),
-            total_bytes: 100 << 30,
-            free_bytes: 80 << 30,
-            free_inodes: Some(6_000_000),
-            read_only: false,
-            no_exec: Vec::new(),
-            kind: "ext4".to_owned(),
-            options: ["rw", "relatime"].map(str::to_owned).to_vec(),
-            rotates: Some(false),
-        }],
+        filesystems: vec![filesystem()],
         data_folder: DataFolder {
             mount: "/".to_owned(),
             kind: "ext4".to_owned(),
@@ -52,18 +42,8 @@ pub fn sample() -> Facts {
         selinux: None,
         leftovers: Vec::new(),
         gpus: None,
-        cpu: Some(Cpu {
-            model: "Example processor".to_owned(),
-            features: ["sse4_2", "avx", "avx2"].map(str::to_owned).to_vec(),
-            level: Some(3),
-            numa_nodes: 1,
-        }),
-        security: Some(Security {
-            secure_boot: Some(false),
-            app_armor: true,
-            fapolicyd: false,
-            endpoint_programs: Some(Vec::new()),
-        }),
+        cpu: Some(cpu()),
+        security: Some(security()),
         clock_source: Some("tsc".to_owned()),
         time_program: Some("chronyd".to_owned()),
         glibc: Some("2.36".to_owned()),
@@ -79,6 +59,34 @@ pub fn sample() -> Facts {
         clock_drift_ppb: None,
         ahead_of_hardware_clock_seconds: Some(0),
     }
+}
+
+/// Returns the only filesystem of the same host.
+fn filesystem() -> Filesystem {
+    Filesystem {
+        paths: ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"].map(str::to_owned).to_vec(),
+        total_bytes: 100 << 30,
+        free_bytes: 80 << 30,
+        free_inodes: Some(6_000_000),
+        read_only: false,
+        no_exec: Vec::new(),
+        kind: "ext4".to_owned(),
+        options: ["rw", "relatime"].map(str::to_owned).to_vec(),
+        rotates: Some(false),
+    }
+}
+
+fn cpu() -> Cpu {
+    Cpu {
+        model: "Example processor".to_owned(),
+        features: ["sse4_2", "avx", "avx2"].map(str::to_owned).to_vec(),
+        level: Some(3),
+        numa_nodes: 1,
+    }
+}
+
+fn security() -> Security {
+    Security { secure_boot: Some(false), app_armor: true, fapolicyd: false, endpoint_programs: Some(Vec::new()) }
 }
 
 /// Returns the network of the same host.
