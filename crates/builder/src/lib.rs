@@ -62,7 +62,7 @@ pub use error::{BuildError, Place};
 pub use gpu_program::GPU_PROGRAM;
 pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
-pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+pub use options::{BuildOptions, BuildOutput, Handbook, LockOptions, SourceOptions};
 pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
 pub use pack::{BuildReport, SiteRoom};
 pub use resolution::{

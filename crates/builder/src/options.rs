@@ -29,14 +29,24 @@ pub struct LockOptions {
     pub output: Option<PathBuf>,
 }
 
+/// The handbook as one page of HTML, which is unpacked when the rest of the bundle is written: until then, it takes no
+/// memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Handbook {
+    /// Bytes of the page.
+    pub length: u64,
+    /// Function that returns the page.
+    pub unpack: fn() -> Vec<u8>,
+}
+
 /// Output of a bundle.
 pub enum BuildOutput<'a> {
     /// A folder, which also receives the head, `SHA256SUMS`, the transfer sheet, the provenance and the handbook.
     Folder {
         /// Path of the folder.
         path: PathBuf,
-        /// Function that returns the handbook as one page of HTML; called when the bundle is written.
-        handbook: fn() -> Vec<u8>,
+        /// The handbook, which is written beside the bundle.
+        handbook: Handbook,
         /// Maximum size of a part in bytes; if absent, one file.
         part_bytes: Option<u64>,
     },

@@ -62,7 +62,10 @@ fn printed_document_matches_host() {
         assert!(found.cores > 0 && found.memory_bytes > 0 && !found.filesystems.is_empty());
         let of_host = |facts: &Facts| (facts.hostname.clone(), facts.kernel.clone(), facts.cores, facts.root);
         assert_eq!(of_host(&found), of_host(&here));
-        assert_eq!((found.cpu, &found.modules, &found.limits), (here.cpu.clone(), &here.modules, &here.limits));
+        assert_eq!((found.cpu, &found.modules), (here.cpu.clone(), &here.modules));
+        // Test machines on the same host change these settings: they are as before or as after the run.
+        let later = facts::collect(&paths, &ProbedGpus::now(&paths)).unwrap();
+        assert!([&here.limits, &later.limits].contains(&&found.limits), "{:?}", found.limits);
         assert_eq!((found.speeds.is_some(), found.gpus.is_some()), (here.speeds.is_some(), true));
     }
 }

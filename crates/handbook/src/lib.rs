@@ -20,6 +20,9 @@ static BOOK: Pack = Pack::new(include_bytes!(concat!(env!("OUT_DIR"), "/book.zst
 /// The book as one page.
 static SINGLE_PAGE: Pack = Pack::new(include_bytes!(concat!(env!("OUT_DIR"), "/single-page.zst")), SINGLE_PAGE_LENGTH);
 
+/// Bytes of the handbook as one page.
+pub const SINGLE_PAGE_BYTES: u64 = SINGLE_PAGE_LENGTH as u64;
+
 /// Returns the handbook as one page of HTML, which opens in any browser: contents, then all pages with their pictures.
 /// It contains no script and loads nothing.
 pub fn single_page() -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
-use landfall_builder::{BuildOptions, BuildOutput, BuildReport, SiteRoom};
+use landfall_builder::{BuildOptions, BuildOutput, BuildReport, Handbook, SiteRoom};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::parts::BundleName;
 use landfall_error_codes::codes;
@@ -77,7 +77,8 @@ fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<B
         return Ok(BuildOutput::Stream(stream));
     }
     let part_bytes = part_bytes(arguments.part_size.as_deref().unwrap_or("fat32"))?;
-    let handbook = landfall_handbook::single_page;
+    let (length, unpack) = (landfall_handbook::SINGLE_PAGE_BYTES, landfall_handbook::single_page);
+    let handbook = Handbook { length, unpack };
     Ok(BuildOutput::Folder { path: arguments.output.clone(), handbook, part_bytes })
 }
 

@@ -383,10 +383,12 @@ fn write(
     let stated = prepared.materials.statement(verified).predicate.build_definition;
     let written = match output {
         BuildOutput::Folder { path, handbook, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
-            let handbook = (name.handbook(), handbook());
-            let known: Vec<_> = provenance.clone().into_iter().chain([handbook]).collect();
-            let others_bytes = known.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-            let others = |files: &[WrittenFile]| [sheet(files)].into_iter().chain(known.clone()).collect();
+            let provenance_bytes = provenance.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64);
+            let others_bytes = provenance_bytes + handbook.length;
+            let others = |files: &[WrittenFile]| {
+                let provenance = provenance.clone().into_iter();
+                [sheet(files)].into_iter().chain(provenance).chain([(name.handbook(), (handbook.unpack)())]).collect()
+            };
             let output = Output { folder: &path, part_bytes, others: &others, others_bytes };
             pack(payload, &store, output, &media, &BuildProgress(progress))
         })?,

@@ -19,7 +19,7 @@ use landfall_test_support::runnable::write_program;
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+use crate::options::{BuildOptions, BuildOutput, Handbook, LockOptions, SourceOptions};
 use crate::pack::{BuildReport, BuiltFile, build};
 use crate::resolution;
 use landfall_test_registry::{Registry, digest};
@@ -230,7 +230,7 @@ impl Bench {
             helm: self.path("helm"),
             built_at: built_at.to_owned(),
         };
-        let handbook = || b"the handbook".to_vec();
+        let handbook = Handbook { length: 12, unpack: || b"the handbook".to_vec() };
         let output = BuildOutput::Folder { path: output.to_owned(), handbook, part_bytes: None };
         build(&options, std::slice::from_ref(&self.key), output, progress).await
     }
