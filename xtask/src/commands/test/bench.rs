@@ -25,9 +25,10 @@ const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
     ("stage", &["cp + syncfs of the blobs"], [0.0, 1.0, 1.0, 0.0, 0.0]),
 ];
 
-/// Memory limit of every command: twice that of the release profile. The test build's code has 70 MiB, and read-ahead
-/// pages of it also count. Up to 95 MiB in total were measured.
-const MEMORY_BYTES: f64 = 2.0 * MEMORY_LIMIT_BYTES;
+/// Memory limit of every command. The release profile has 64 MiB; the test build's code has 114 MiB, of which up to
+/// 63 MiB are in memory. Up to 131 MiB in total were measured, in a build: the key of its signature opens with 32 MiB,
+/// which the allocator keeps for a second.
+const MEMORY_BYTES: f64 = 2.25 * MEMORY_LIMIT_BYTES;
 
 /// Exit code of `cargo xtask bench` if a goal is missed.
 const GOAL_MISSED: i32 = 1;
