@@ -228,13 +228,14 @@ fn is_list(setting: &Setting) -> bool {
     items == Some("string") && [&setting.value, &setting.default].into_iter().flatten().all(has_lines)
 }
 
-/// Formats a value: text without quotation marks, and a list of such values with commas.
+/// Formats a value: text without quotation marks, and a list of words with commas. Other lists stay JSON, so that no
+/// two lists look alike in a plan.
 pub(super) fn plain(value: &Value) -> String {
+    let is_word =
+        |value: &Value| value.as_str().is_some_and(|text| !["", "none"].contains(&text) && !text.contains(','));
     match value {
         Value::Array(values) if values.is_empty() => "none".to_owned(),
-        Value::Array(values) if !values.iter().any(|value| value.is_array() || value.is_object()) => {
-            values.iter().map(plain).collect::<Vec<_>>().join(", ")
-        }
+        Value::Array(values) if values.iter().all(is_word) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::String(text) if text.is_empty() => "empty".to_owned(),
         Value::String(text) => text.clone(),
         Value::Bool(true) => "yes".to_owned(),

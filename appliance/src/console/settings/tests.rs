@@ -3,7 +3,7 @@ use landfall_documents::change::Change;
 use landfall_documents::settings::SiteSettings;
 use serde_json::{Value, json};
 
-use super::form::{Form, changed_values};
+use super::form::{Form, changed_values, plain};
 use crate::host::ChangeRequest;
 use crate::host::fake::{PLAN, sample_of};
 use crate::people::Scope;
@@ -16,6 +16,13 @@ async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
     let led = visitor.follow(&asked).await;
     assert_eq!(led.header("location"), format!("/settings/plans/{PLAN}"), "{}", led.body);
     visitor.follow(&led).await
+}
+
+#[test]
+fn lists_never_look_alike() {
+    let lists = [json!([]), json!(["a", "b"]), json!(["a, b"]), json!(["none"]), json!([""]), json!([["a"], "b"])];
+    let shown = ["none", "a, b", r#"["a, b"]"#, r#"["none"]"#, r#"[""]"#, r#"[["a"],"b"]"#];
+    assert_eq!(lists.each_ref().map(plain), shown);
 }
 
 /// Returns the first plan that was requested.
