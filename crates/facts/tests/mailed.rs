@@ -52,7 +52,8 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn printed_document_matches_host() {
     let paths = SitePaths::default();
-    let here = facts::collect_measured(&paths, &ProbedGpus::now(&paths)).unwrap();
+    let gpus = ProbedGpus::now(&paths);
+    let here = facts::collect_measured(&paths, &gpus).unwrap();
     for arguments in [&[] as &[&str], &["--json"]] {
         let output = run(arguments);
         assert!(output.status.success() && output.stderr.is_empty(), "{}", lossy_text(&output.stderr));
@@ -64,7 +65,7 @@ fn printed_document_matches_host() {
         assert_eq!(of_host(&found), of_host(&here));
         assert_eq!((found.cpu, &found.modules), (here.cpu.clone(), &here.modules));
         // Test machines on the same host change these settings: they are as before or as after the run.
-        let later = facts::collect(&paths, &ProbedGpus::now(&paths)).unwrap();
+        let later = facts::collect(&paths, &gpus).unwrap();
         assert!([&here.limits, &later.limits].contains(&&found.limits), "{:?}", found.limits);
         assert_eq!((found.speeds.is_some(), found.gpus.is_some()), (here.speeds.is_some(), true));
     }

@@ -56,7 +56,7 @@ impl File {
         FILES.binary_search_by(|file| file.path.cmp(path)).ok().map(|index| &FILES[index])
     }
 
-    /// The content. The first call unpacks all files of its pack, which then stay in memory: 1 MiB of texts, or 10 MiB
+    /// The content. The first call unpacks all files of its pack, which then stay in memory: 1 MiB of texts, or 9 MiB
     /// of rendered files.
     pub fn bytes(&self) -> &'static [u8] {
         self.pack.bytes().get(self.start..self.start + self.length).unwrap_or_default()

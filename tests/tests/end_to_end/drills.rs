@@ -1,6 +1,6 @@
 //! Twenty backups, ten on each of two sites, are made and drilled while a program writes continuously. The restored
 //! data is exactly as of the cut: every row that was acknowledged before, and none that was written after. On one of
-//! the sites, log backups are made all the time, also between the parts of a backup.
+//! the sites, a log backup is made every few seconds, also between the parts of a backup.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -26,7 +26,7 @@ const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
 ];
 
 /// Memory limit of every command. The release profile has 64 MiB; the test build's code has 114 MiB, of which up to
-/// 63 MiB are in memory. Up to 131 MiB in total were measured, in a build: the key of its signature opens with 32 MiB,
+/// 64 MiB are in memory. Up to 127 MiB in total were measured, in a build: the key of its signature opens with 32 MiB,
 /// which the allocator keeps for a second.
 const MEMORY_BYTES: f64 = 2.25 * MEMORY_LIMIT_BYTES;
 
