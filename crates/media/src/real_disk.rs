@@ -127,11 +127,16 @@ impl RealDisk {
         program.env(DISK, &self.folder).envs(variables.iter().cloned());
         let mut child = program.stdout(Stdio::null()).stderr(said).spawn().unwrap();
         let begun = Instant::now();
-        while self.promises().is_empty() {
-            assert!(begun.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "{}", self.output_text());
+        loop {
+            // A process that has ended by now made its promises before, so they are read after this.
+            let ended = child.try_wait().unwrap();
+            if !self.promises().is_empty() {
+                return child;
+            }
+            assert!(ended.is_none(), "the process made no promise, and ended with {ended:?}: {}", self.output_text());
+            assert!(begun.elapsed() < PATIENCE, "the process makes no promise: {}", self.output_text());
             std::thread::sleep(INTERVAL);
         }
-        child
     }
 
     fn output_text(&self) -> String {
