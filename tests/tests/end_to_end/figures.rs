@@ -25,7 +25,7 @@ const ALLOWED_BYTES: u64 = 64 << 20;
 /// Minimum duration of the compared steps. For a shorter one, a small delay is a large error.
 const LEAST_MILLISECONDS: u64 = 1000;
 
-/// Allowed error of the median step's prediction on the second run, in percent.
+/// Allowed error of the median step's prediction from an equal run, in percent.
 const MEDIAN_PERCENT: u64 = 25;
 
 /// Minimum number of steps for a meaningful median.
@@ -152,7 +152,7 @@ pub(crate) fn report_times(machine: &Machine, figures: &Value) -> Result<u64> {
     Ok(median)
 }
 
-/// Like [`report_times`], for the second run on a machine. Fails if the error of the median step exceeds 25 %.
+/// Like [`report_times`], if the install before was equal. Fails if the error of the median step exceeds 25 %.
 pub(crate) fn expect_times(machine: &Machine, figures: &Value) -> Result<()> {
     let steps = figures["steps"].as_array().context("the plan has no steps")?;
     let known = steps.iter().filter(|step| step["basis"] == "measured").count();

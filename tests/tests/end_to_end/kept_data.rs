@@ -40,17 +40,16 @@ fn rows_survive_uninstall_and_install() -> Result<()> {
     ensure!(named.contains("LF4020") && named.contains(&volume), "the refusal names no kept data: {named}");
 
     let install = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
-    // This is the second run on this machine, so each step takes about as long as on the first.
-    let plan = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?.report("install --dry-run")?;
     engineer.landfall(&install)?.report("install --adopt-data")?;
+    expect_rows(&machine, &secret)?;
+
+    engineer.uninstall(&[])?;
+    // The second install on the same data: unlike the very first one, it takes as long as the one before.
+    let plan = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?.report("install --dry-run")?;
+    engineer.landfall(&install)?.report("second install --adopt-data")?;
     figures::expect_times(&machine, &plan["figures"])?;
-    wait_ready(&machine, &fixture.expected)?;
-    let counted = sql(&machine, "SELECT count(*), sum(number) FROM kept")?;
-    ensure!(counted == format!("{ROWS}|{}", ROWS * (ROWS + 1) / 2), "the rows are missing: {counted}");
-    ensure!(machine.read_file(&secret_of_postgres(&machine)?)? == secret, "the secret was made again");
-    let folders = machine.run(&format!("ls {STORAGE} | grep -c postgres"))?.stdout;
-    ensure!(folders.trim() == "1", "the database has {folders} folders");
-    printer::note(format!("proved: {ROWS} rows exist after an uninstall and an install"));
+    expect_rows(&machine, &secret)?;
+    printer::note(format!("proved: {ROWS} rows exist after two uninstalls and installs"));
 
     for wrong in [&["--delete-data"][..], &["--delete-data", "--confirm", "another-site"]] {
         engineer.landfall(&[&["uninstall"], wrong].concat())?.expect_refusal("uninstall", "LF4025", 2)?;
@@ -59,6 +58,17 @@ fn rows_survive_uninstall_and_install() -> Result<()> {
     engineer.expect_unchanged("after an uninstall with deletion", &["/var/log/landfall"])?;
     let again = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
     engineer.landfall(&again)?.expect_refusal("install --adopt-data of nothing", "LF4024", 2)?;
+    Ok(())
+}
+
+/// Fails unless the ready database has all rows, its earlier secret, and a single folder.
+fn expect_rows(machine: &Machine, secret: &[u8]) -> Result<()> {
+    wait_ready(machine, &fixture()?.expected)?;
+    let counted = sql(machine, "SELECT count(*), sum(number) FROM kept")?;
+    ensure!(counted == format!("{ROWS}|{}", ROWS * (ROWS + 1) / 2), "the rows are missing: {counted}");
+    ensure!(machine.read_file(&secret_of_postgres(machine)?)? == secret, "the secret was made again");
+    let folders = machine.run(&format!("ls {STORAGE} | grep -c postgres"))?.stdout;
+    ensure!(folders.trim() == "1", "the database has {folders} folders");
     Ok(())
 }
 
