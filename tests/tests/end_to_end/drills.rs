@@ -22,9 +22,9 @@ const DRILLS: usize = 10;
 const LONGEST_PAUSE: u64 = 10_000;
 
 /// Pause between two log backups, of which some fall between the parts of each backup. Every log backup fills a segment
-/// of the log, 16 MiB, and a drill has room for twice what it loads: without a pause, segments of two backups fill the
-/// machine's disk.
-const LOG_PAUSE_SECONDS: u64 = 4;
+/// of the log, 16 MiB. Backups of one day but the first and the newest are not kept, so the drill of the log loads every
+/// segment since the first backup, and has room for twice as much: a shorter pause fills the machine's disk.
+const LOG_PAUSE_SECONDS: u64 = 8;
 
 /// Namespace in which a drill restores the database.
 const NAMESPACE: &str = "landfall-drill-postgres";
