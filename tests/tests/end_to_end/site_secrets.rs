@@ -191,9 +191,9 @@ fn is_typed(engineer: Engineer<'_>) -> Result<()> {
 /// only a number.
 fn is_planned_from_memory(engineer: Engineer<'_>) -> Result<()> {
     let (machine, program) = (engineer.machine(), engineer.program()?);
-    let input = json!({ "values": {}, "secrets": { "directory": PASSWORDS[2] } }).to_string();
+    let input = json!({ "configure": { "values": {}, "secrets": { "directory": PASSWORDS[2] } } }).to_string();
     machine.write_file("/root/input", input, 0o600)?;
-    let said = machine.run(&format!("{program} --json node change plan-configure < /root/input && rm /root/input"))?;
+    let said = machine.run(&format!("{program} --json node change plan < /root/input && rm /root/input"))?;
     let planned: serde_json::Value = serde_json::from_str(&said.stdout)?;
     let setting = &planned["document"]["settings"][0];
     ensure!(setting["setting"] == "secrets.directory" && setting["to"] == "given (4)", "{planned:#}");
