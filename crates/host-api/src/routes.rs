@@ -207,7 +207,7 @@ fn too_many(code: Code, what: &str, wait: Duration) -> Response {
 
 async fn begin_backup(State(host): State<Host>, Json(request): Json<BackupRequest>) -> Result<Response> {
     let begun = begin_after_pause(&host, &host.last_backup, "backup", Site::begin_backup).await?;
-    tracing::info!(by = request.by, correlation = request.correlation, begun, "a backup was asked for");
+    tracing::info!(by = request.by, correlation = request.correlation, begun, "a backup was requested");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
@@ -216,7 +216,7 @@ async fn begin_backup(State(host): State<Host>, Json(request): Json<BackupReques
 
 async fn begin_drill(State(host): State<Host>, Json(request): Json<BackupRequest>) -> Result<Response> {
     let begun = begin_after_pause(&host, &host.last_drill, "drill", Site::begin_drill).await?;
-    tracing::info!(by = request.by, correlation = request.correlation, begun, "a drill was asked for");
+    tracing::info!(by = request.by, correlation = request.correlation, begun, "a drill was requested");
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
     }

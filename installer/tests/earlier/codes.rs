@@ -10,15 +10,21 @@ use crate::earlier;
 /// Exit code and title of each code.
 type Codes = BTreeMap<String, (String, String)>;
 
-/// Codes of the earlier program.
-fn earlier_codes() -> Codes {
-    let text = fs_err::read_to_string(earlier("codes.tsv")).expect("codes");
-    let row = |line: &str| {
-        let cells: Vec<String> = line.split('\t').map(str::to_owned).collect();
-        let [code, exit, title] = cells.try_into().expect("three cells");
-        (code, (exit, title))
-    };
+/// Rows of a table in the folder of the earlier program, without its heading.
+fn rows<const CELLS: usize>(table: &str) -> Vec<[String; CELLS]> {
+    let text = fs_err::read_to_string(earlier(table)).expect("a table");
+    let row = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>().try_into().expect("cells");
     text.lines().skip(1).map(row).collect()
+}
+
+/// Codes of the earlier program, with those titles that have said the same in better words since.
+fn earlier_codes() -> Codes {
+    let earlier = rows("codes.tsv").into_iter().map(|[code, exit, title]| (code, (exit, title)));
+    let mut codes: Codes = earlier.collect();
+    for [code, title] in rows("reworded.tsv") {
+        codes.get_mut(&code).expect("a code of the earlier program").1 = title;
+    }
+    codes
 }
 
 /// Codes of this program.

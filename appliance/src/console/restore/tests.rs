@@ -135,7 +135,7 @@ async fn host_refusals_show_next_step() {
     plan_page(&root, &["postgres"]).await;
     let mut shown = Vec::new();
     for (code, title) in [
-        ("LF4806", "what would be done is no longer what was approved"),
+        ("LF4806", "the plan is no longer the approved one"),
         ("LF4031", "an upgrade is open"),
         ("LF4810", "the host works on another request"),
     ] {

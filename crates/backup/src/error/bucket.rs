@@ -51,7 +51,7 @@ impl Trouble {
             Self::Credentials => "the credentials cannot be used:",
             Self::Unreachable => "the server does not answer for",
             Self::Refused => "the server refuses a request to",
-            Self::Full => "the server stores no more in",
+            Self::Full => "the server has no space left for",
             Self::Slow => "the server is too slow for",
             Self::Answer => "the server does not answer as S3 does for",
         }

@@ -204,7 +204,7 @@ fn of_hub(of: RequestTarget<'_>, response: &Response, has_token: bool) -> Option
     }
     let RequestTarget::Hub { commit, digest, size } = of else { return None };
     if let Some(found) = text(COMMIT).filter(|found| !found.eq_ignore_ascii_case(commit.as_str())) {
-        let what = format!("it serves the commit {} where {commit} was asked for", found.escape_default());
+        let what = format!("it serves the commit {} where {commit} was requested", found.escape_default());
         return Some(Failure::Final(codes::HUB_COMMIT, what.into()));
     }
     let linked: Option<Sha256> = text(LINKED_TAG).and_then(|tag| {

@@ -41,13 +41,13 @@ registry! {
         set-time`), then run `landfall license confirm-date` again.";
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding \
         advises, then run the same command again; what runs is not affected.";
-    LICENSE_ANSWER = "LF4719", Refused, "The answer about the license is not this site's, or not to this question",
-    "Run `landfall status` on the host. If it is in order, look for what answers in place of the console; what \
-        runs is not affected.";
+    LICENSE_ANSWER = "LF4719", Refused, "The answer about the license comes from another site or belongs to another \
+        question", "Run `landfall status` on the host. If it is in order, find out what answers in place of the \
+            console; what runs is not affected.";
     LICENSE_QUESTION = "LF4720", Usage, "The question about the license cannot be understood", "Ask for one \
         entitlement or one feature by its name, with a nonce of 32 hexadecimal digits.";
-    LICENSE_QUESTIONS_TOO_MANY = "LF4721", NotReady, "More questions about the license than the site answers", "Wait \
-        as long as the message says. Software asks its sidecar, which asks the site once in some minutes.";
+    LICENSE_QUESTIONS_TOO_MANY = "LF4721", NotReady, "Too many questions about the license", "Wait as long as the \
+        message says. Software asks its sidecar, which asks the site once in some minutes.";
     LICENSE_CHECK_IMPOSSIBLE = "LF4722", Usage, "The component cannot have a license check", "Correct the release \
         definition as the message says; `landfall handbook vendor/licenses` has an example.";
     VALIDATOR_SETTINGS = "LF4723", Usage, "The validator's settings cannot be used", "Leave the containers as \
@@ -68,22 +68,23 @@ registry! {
         Landfall.";
     USAGE_REPORT_OTHER = "LF4737", Refused, "The report of usage is about another license or site", "Name the license \
         that the report is about with `--license`, or ask the customer for the report of the right site.";
-    CARRY_FOLDER = "LF4740", Usage, "The folder cannot take what is to be carried out", "Connect and mount the stick, \
-        and name a folder on it that exists.";
+    CARRY_FOLDER = "LF4740", Usage, "The folder cannot receive what is carried out", "Connect and mount the stick, and \
+        name a folder on it that exists.";
     CARRY_MANIFEST = "LF4741", Usage, "The folder holds nothing that `landfall carry out` has completed", "Name the \
         folder that `landfall carry out` printed. If it is the right one, the stick was removed too early: ask the \
         site to carry out again.";
     CARRY_SIGNATURE = "LF4742", Refused, "The site's key did not sign what was carried out", "Ask the customer to \
         carry out again, and for the site's key, which `landfall license show` names. A host that was installed again \
         has a new key.";
-    CARRY_PART = "LF4743", Refused, "A part of what was carried out is not as the site wrote it", "Copy the folder \
-        from the stick again. If the message stays, ask the site to carry out again, and use nothing of this folder.";
+    CARRY_PART = "LF4743", Refused, "A part of what was carried out differs from what the site wrote", "Copy the \
+        folder from the stick again. If the message stays, ask the site to carry out again, and use nothing of this \
+        folder.";
     CARRY_READ_BACK = "LF4744", NotReady, "What was written to the stick cannot be read back from it", "Use another \
         stick, and carry out again; nothing of the site was changed.";
     CARRY_NOTHING = "LF4745", Usage, "Nothing from a vendor was found", "Name a license, a `revocation.json` or a \
         bundle, or the folder that holds them.";
-    CARRY_REFUSED = "LF4746", Refused, "Something that came for this site is refused", "Nothing was changed. Do what \
-        each line advises, or remove the named file from the folder, then run the same command again.";
+    CARRY_REFUSED = "LF4746", Refused, "A file that came for this site is refused", "Nothing was changed. Do what each \
+        line advises, or remove the named file from the folder, then run the same command again.";
     CARRY_SEVERAL = "LF4747", Usage, "Several files of one kind came for this site", "Name the one that you want by \
         its file.";
     CARRY_DELTA = "LF4749", Usage, "A delta cannot be made from this", "Name with `--from` a release that the site \
@@ -101,15 +102,15 @@ registry! {
     MEDIUM_UNKNOWN = "LF4804", Usage, "Unknown medium", "Look for media again, then choose one of those that are \
         listed.";
     PLAN_UNKNOWN = "LF4805", Usage, "Unknown or expired plan", "Make the plan again, read it, and approve that one. A \
-        plan counts once, for an hour, and no longer once the host's API has restarted.";
-    PLAN_DIFFERS = "LF4806", NotReady, "What would be done is no longer what was approved", "Nothing was changed. Make \
-        the plan again, read it, and approve that one.";
+        plan can be used once, within an hour, and not after a restart of the host's API.";
+    PLAN_DIFFERS = "LF4806", NotReady, "The plan is no longer the approved one", "Nothing was changed. Make the plan \
+        again, read it, and approve that one.";
     MEDIUM_UNREADABLE = "LF4807", NotReady, "A medium cannot be read", "Use a stick with exFAT, FAT32, ext4 or ISO \
         9660, or copy the bundle to another one.";
     CHANGE_QUESTION = "LF4808", Resumable, "A question about a change was not answered", "Ask again; `journalctl \
         --unit landfall-host-api` on the host has details.";
-    OTHER_OPERATION = "LF4809", Usage, "This operation is not the open one", "Look at the page again: it shows the \
-        operation that is open, if there is one.";
+    OTHER_OPERATION = "LF4809", Usage, "This operation is not the open one", "Reload the page: it shows the open \
+        operation, if any.";
     REQUEST_RUNS = "LF4810", NotReady, "The host is working on another request", "Wait until that one is done, then \
         ask again.";
     MEDIUM_EMPTY = "LF4811", Usage, "A medium holds no bundle", "Copy all files of a bundle onto it: into its first \
@@ -118,7 +119,7 @@ registry! {
         long as the message says. The console retries, and the next checkpoint covers the same entries. \
         If this continues for hours while few people work, treat the console as taken over.";
     APPROVAL_UNKNOWN = "LF4813", Usage, "No change waits for this approval", "`landfall approvals list` shows what \
-        waits, with digests. A change that has waited for 15 minutes is asked for again in the console.";
+        waits, with digests. A request expires after 15 minutes; repeat the change in the console.";
     APPROVAL_MISSING = "LF4814", NotReady, "The host's administrator did not approve the change", "Nothing was \
         changed. Speak with the host's administrator, then make the plan again.";
     // LF50: the appliance.
@@ -166,13 +167,13 @@ registry! {
     FROM_DIRECTORY = "LF5031", Usage, "The user comes from a directory", "Change groups and password in the directory: \
         the role is read again at each sign-in. To keep the user out in any case, disable the user.";
     DIRECTORY_REFUSED = "LF5032", Usage, "The sign-in through the directory was refused", "Try again from the page of \
-        the sign-in. An administrator finds the reason in the audit log; local users sign in as ever.";
+        the sign-in. An administrator finds the reason in the audit log; local users sign in as usual.";
     DIRECTORY_SILENT = "LF5033", NotReady, "The directory does not answer", "Try again later. Local users sign in as \
-        ever; without one, open `/first` with the token that `landfall console` on the host prints. The console's log \
+        usual; without one, open `/first` with the token that `landfall console` on the host prints. The console's log \
         has the reason.";
     DIRECTORY_SETTINGS = "LF5034", Usage, "The settings of the directory cannot be used", "Correct each fault that the \
         message names in the Secret `console-directory`; the console reads it again within two minutes. Local users \
-        sign in as ever.";
+        sign in as usual.";
     AUDIT_REWRITTEN = "LF5035", Refused, "The audit log is not the one that the site signed", "Keep the file, and \
         compare it with an earlier export. Unless a backup of the console was restored, someone who could write to its \
         database has rewritten the log: treat the console as taken over.";
@@ -207,8 +208,8 @@ registry! {
         entry, so someone changed its database.";
     PACKAGE_INDEX_UNUSABLE = "LF5046", Usage, "The package index cannot serve", "Name the folder of the wheels, and \
         the list with its digest that `landfall build` wrote. At a site, run `landfall status`.";
-    METHOD_NOT_ALLOWED = "LF5047", Usage, "The address is not for this method", "Send the request by a method that the \
-        message names.";
+    METHOD_NOT_ALLOWED = "LF5047", Usage, "The address does not allow this method", "Send the request with a method \
+        that the message names.";
     UPLOAD_RUNS = "LF5048", NotReady, "Another upload is on the host", "Continue that one, or wait until it is used. \
         Users who may upload can also remove it.";
     UPLOAD_OFFSET = "LF5049", Usage, "The bytes do not continue the upload", "Ask with `HEAD /api/v1/uploads/ID` how \
@@ -228,7 +229,7 @@ registry! {
     APPLIANCE_DATABASE_DAMAGED = "LF5055", NotReady, "The appliance's database is damaged", "Restore the component \
         `console` from its newest backup: in the browser, or with `landfall restore --component console` on the host. \
         A console that starts before that keeps the damaged file, and begins an empty database: `landfall console` on \
-        the host prints the token with which you get in.";
+        the host prints the token that lets you in.";
     LISTENERS_TOO_MANY = "LF5056", NotReady, "Too many programs follow the operation", "`GET /api/v1/operation` \
         reports the state at any time. Try again in a minute: the streams of the others end by then.";
     APPLIANCE_SERVER_SILENT = "LF5057", NotReady, "The console's PostgreSQL server cannot be reached", "Check that the \
@@ -251,9 +252,9 @@ registry! {
     INGRESS_SETTINGS = "LF5064", Usage, "The settings of the console's ingress cannot be used", "Correct each fault \
         that the message names in the Secret `console-ingress`; the console reads it again within two minutes. Until \
         then no proxy is trusted.";
-    PROOF_NEEDED = "LF5068", Usage, "This needs a proof that it is you", "Give your own password with the form, which \
-        keeps what you typed. With a session of the API, send it to `POST /api/v1/session/proof`. A user of an \
-        identity provider signs in there again at `/sign-in/directory/again`.";
+    PROOF_NEEDED = "LF5068", Usage, "This requires a fresh proof of your identity", "Enter your own password in the \
+        form, which keeps what you typed. With a session of the API, send it to `POST /api/v1/session/proof`. A user \
+        of an identity provider signs in there again at `/sign-in/directory/again`.";
     APPLIANCE_DATABASE_EMPTIED = "LF5067", Usage, "The console had data in PostgreSQL, and the database that the \
         settings name is empty", "Name the server and the database that have the data in the Secret \
             `console-database`, then delete the console's pod, which starts again. If they are lost, restore the \

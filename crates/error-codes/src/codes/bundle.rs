@@ -15,8 +15,8 @@ registry! {
         the bundle, or the version named.";
     TRAILING_DATA = "LF1005", Refused, "Data follows the end of the head or the stream", "Copy the file again from its \
         origin; nothing may be appended to it.";
-    DAMAGED_HEADER = "LF1006", Refused, "A header of the archive differs from the one that the signed list prescribes",
-    "Copy the bundle again from its origin; compare SHA256SUMS.";
+    DAMAGED_HEADER = "LF1006", Refused, "A header of the archive differs from the signed list", "Copy the bundle again \
+        from its origin; compare SHA256SUMS.";
     DAMAGED_DOCUMENT = "LF1007", Refused, "A document of the head does not match its digest", "Copy the bundle again \
         from its origin; compare SHA256SUMS.";
     DAMAGED_CHUNK = "LF1008", Refused, "A chunk of a blob is damaged", "Copy the bundle again from its origin; compare \

@@ -70,16 +70,15 @@ registry! {
     EDITED = "LF4036", NotReady, "Fields that the change would set were edited", "Undo the edits that the message \
         names with `landfall kubectl edit`, or run the same command with `--overwrite-edits`, which takes these fields \
         over. To keep an edit, ask the vendor to make its field editable.";
-    REPLACED_UNKNOWN = "LF4037", Usage, "There is no such replaced data", "Run `landfall replaced-data list`, and name \
-        what it lists.";
+    REPLACED_UNKNOWN = "LF4037", Usage, "Unknown replaced data", "Run `landfall replaced-data list`, and name an entry \
+        that it lists.";
     CANARY_FAILED = "LF4038", NotReady, "The canary of a component failed", "Send the message to the vendor; the site \
         is as it was before the upgrade.";
     SETTINGS_SAME = "LF4039", Usage, "The site has these settings already", "Change at least one setting; `landfall \
-        settings` shows what each one is.";
-    OLD_JOURNAL_UNREADABLE = "LF4040", Stuck, "An old journal that this depends on cannot be read", "Take the \
-        named journal out of a backup with `landfall backup export LANDFALL/journal/FILE --output FILE`, then run the \
-        same command again. If a newer \
-        `landfall` wrote it, use that one. Backups and what runs continue without it.";
+        settings` shows their values.";
+    OLD_JOURNAL_UNREADABLE = "LF4040", Stuck, "An old journal that this command needs cannot be read", "Take the named \
+        journal out of a backup with `landfall backup export LANDFALL/journal/FILE --output FILE`, then run the same \
+        command again. If a newer `landfall` wrote it, use that one. Backups and what runs continue without it.";
     UNKNOWN_CONTAINER = "LF4041", Usage, "No pod of the component has such a container", "Name one of the containers \
         that the message lists, or leave out `--container` for all of them.";
     NO_PREVIOUS_RUN = "LF4042", Usage, "No container of the component has an earlier run", "Leave out `--previous`: \
@@ -87,7 +86,7 @@ registry! {
         finds what is left of them on the disk.";
     UNKNOWN_OPERATION = "LF4043", Usage, "The site never had such an operation", "Run `landfall history`, which begins \
         each line with an operation's number.";
-    HELP_FILES = "LF4044", Resumable, "The files of help cannot be placed on the host", "Check the disk and the \
+    HELP_FILES = "LF4044", Resumable, "The help files cannot be installed on the host", "Check the disk and the \
         permissions of /usr/local/share, then run `landfall resume`.";
     INTERRUPTED = "LF4045", Resumable, "The command was interrupted", "Run the same command again: nothing \
         half-written is used. If an operation of the site had begun, `landfall status` says whether it runs, and \
@@ -149,14 +148,14 @@ registry! {
         and the log.";
     SITE_SECRET_FILE = "LF4213", Stuck, "The file of a secret that the site gave cannot be used", "Restore the file, \
         or give the value again: `landfall configure --secret NAME=FILE`.";
-    GPU_SPECIFICATION = "LF4214", Resumable, "The specification that gives GPUs to containers is not written", "Read \
+    GPU_SPECIFICATION = "LF4214", Resumable, "The specification that gives GPUs to containers was not written", "Read \
         what NVIDIA's tool said. Check the driver with `landfall status`; the agent tries again.";
     GPU_SPECIFICATION_UNFIT = "LF4215", Resumable, "NVIDIA's tool wrote a specification that cannot be used", "Ask the \
         vendor for a release with another version of NVIDIA's container toolkit.";
     GPU_OFFER_DIFFERS = "LF4216", NotReady, "The node does not offer the GPUs that its driver reports", "Read the log \
         of the device plugin (`landfall kubectl logs`). Restart its pod once the cause is removed.";
     // LF43: looking at a site.
-    NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the \
+    NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "Run `landfall status` to see how far the \
         machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the \
         components.";
@@ -186,7 +185,7 @@ registry! {
     ROLLBACK_NOWHERE = "LF4408", Usage, "The site keeps no such earlier release", "Go back to a version that the \
         message names; for any other, install its bundle on a machine of its own.";
     UPGRADE_PATH = "LF4409", Usage, "The installed version cannot be upgraded to this release directly", "First \
-        upgrade to the version that the message names. If it names none, ask the vendor for the way.";
+        upgrade to the version that the message names. If it names none, ask the vendor for an upgrade path.";
     ROLLBACK_DATA = "LF4410", Usage, "The installed release has changed data, and the rollback does not say what to do \
         with it", "Run `landfall rollback` with `--data keep`: the data stays as it is. If the proofs fail with it, \
             the rollback is undone.";
@@ -200,8 +199,8 @@ registry! {
         the failed proof names, then run `landfall prove` again.";
     PROOF_UNKNOWN = "LF4502", Usage, "The release declares no proof of that name", "Run `landfall prove` without a \
         name, which runs and lists all proofs of the release.";
-    PROOF_NO_SITE = "LF4503", NotReady, "No release is installed that could be proved", "Install a release with \
-        `landfall install`, then run the same command again.";
+    PROOF_NO_SITE = "LF4503", NotReady, "No release is installed to be proved", "Install a release with `landfall \
+        install`, then run the same command again.";
     PROOF_NO_CLUSTER = "LF4504", NotReady, "The cluster does not answer, so nothing can be proved", "Run `landfall \
         status`, which reports what is not ready, and run the same command again when the site is ready.";
     // LF46: backups.
@@ -248,8 +247,8 @@ registry! {
         backup list` shows, or none to restore all of them.";
     BACKUP_COPY_PLACE = "LF4622", NotReady, "A folder cannot receive copies of the backups", "Mount the disk of the \
         copies, and name a folder on it that exists.";
-    BACKUP_NOT_COPIED = "LF4623", NotReady, "Several folders did not receive the copies that they lack", "Remove the \
-        causes that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
+    BACKUP_NOT_COPIED = "LF4623", NotReady, "Several places did not receive their missing copies", "Remove the causes \
+        that the message names, then run `landfall backup copy`; the backups themselves are as they were.";
     RESTORE_TIME = "LF4624", Usage, "Data as of this time cannot be restored", "Run `landfall backup list` for the \
         points in time that can be restored; `landfall backup log` adds those up to now. To restore a backup as it is, \
         use `--backup`.";
@@ -261,22 +260,22 @@ registry! {
     BUCKET_CREDENTIALS = "LF4627", Usage, "The credentials for a bucket cannot be used", "Write them into the file \
         that the settings name, which root alone may read: `aws_access_key_id = …` and `aws_secret_access_key = …`.";
     BUCKET_UNREACHABLE = "LF4628", NotReady, "The server of a bucket does not answer, or fails", "Check the address, \
-        the network, the server and its certificate; the next copy adds what lacks, and no backup is lost.";
+        the network, the server and its certificate; the next copy adds what is missing, and no backup is lost.";
     BUCKET_REFUSED = "LF4629", NotReady, "The server of a bucket refuses a request", "Check the bucket's name, region \
         and credentials, and this host's clock; the credentials must list, read, write and delete objects.";
-    BUCKET_FULL = "LF4630", NotReady, "The server of a bucket stores no more", "Give the bucket more room, or keep \
+    BUCKET_FULL = "LF4630", NotReady, "The server of a bucket has no space left", "Give the bucket more space, or keep \
         fewer backups (`backups.keep` in site.yaml); the copies that it has are as they were.";
     BUCKET_SLOW = "LF4631", NotReady, "The server of a bucket is too slow", "Check the network and the server; what \
         was copied stays, and the next copy continues.";
     BUCKET_ANSWER = "LF4632", NotReady, "The server of a bucket does not answer as S3 does", "Check that the address \
         is that of an S3 server, and whether it expects the bucket's name in the path (`pathStyle`).";
-    EXPORT_EXISTS = "LF4633", Usage, "The file for what a backup has exists already",
-    "Name a file that does not exist.";
+    EXPORT_EXISTS = "LF4633", Usage, "The output file for data of a backup exists already", "Name a file that does not \
+        exist.";
     BACKUP_INTERRUPTED = "LF4634", NotReady, "A backup or a drill was interrupted before it ended", "Run `landfall \
         backup run` or `landfall drill` again; earlier backups are as they were.";
-    BACKUP_COUNTS = "LF4636", NotReady, "Restored data does not count what was counted at the cut of its backup", "The \
-        counted data is in the message, with both numbers; running software was not touched. Run `landfall backup \
-        run`. If its drill also fails, give the report to the vendor of the release.";
+    BACKUP_COUNTS = "LF4636", NotReady, "The counts of restored data differ from those at the cut of its backup",
+        "The message names the data and both counts; running software was not touched. Run `landfall backup run`. If \
+            its drill also fails, give the report to the vendor of the release.";
     BACKUP_POD_ENDED = "LF4637", NotReady, "A pod ended while its data was read", "Run the same command again; an \
         upgrade retries automatically. If it ends again, it may lack memory: `landfall status` says why it restarts.";
     RESTORE_DISPROVED = "LF4640", NotReady, "Every backup that leads to the time failed its drill", "Read in `landfall \
@@ -284,12 +283,11 @@ registry! {
         again; `--backup ID` restores one anyway.";
     BACKUP_INCOMPLETE = "LF4641", NotReady, "A backup was made without streams that could not be read", "Remove the \
         cause that the message names, then run `landfall backup run`. What the backup has is stored, and a drill tries \
-        it; it counts as proven for nothing that it lacks.";
+        it; it is not proven for what it lacks.";
     RESTORE_INCOMPLETE = "LF4642", NotReady, "The backup lacks data that is to be restored", "Choose another backup in \
         `landfall backup list`, or name the components that this one has with `--component`.";
-    BACKUP_NOT_LOST = "LF4643", Usage, "A backup that should be forgotten has lost nothing", "Run `landfall backup \
-        check`: it names what each backup has lost. Backups that are whole are removed by the retention alone \
-        (`backups.keep` in site.yaml).";
+    BACKUP_NOT_LOST = "LF4643", Usage, "A backup to forget has lost nothing", "Run `landfall backup check`: it names \
+        what each backup has lost. Only the retention removes whole backups (`backups.keep` in site.yaml).";
     BACKUP_LOST = "LF4645", NotReady, "Backups have lost data", "Run `landfall backup repair PLACE` with a place that \
         has copies; without one, `landfall backup run` stores again what still exists.";
     LOG_RECORDS = "LF4646", NotReady, "The record of log backups cannot be read", "Run `landfall backup run`: points \

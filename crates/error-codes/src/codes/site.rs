@@ -28,8 +28,8 @@ registry! {
     OTHER_KUBERNETES = "LF3012", NotReady, "Another Kubernetes or container runtime is on this machine", "Uninstall it \
         with its own tool, or use another machine. Interfaces and packet-filter rules that it left are gone after a \
         reboot.";
-    BAD_HOSTNAME = "LF3013", NotReady, "The name of the host cannot be the name of a node", "Set a name of lower-case \
-        letters, digits, `-` and `.` with `hostnamectl set-hostname`.";
+    BAD_HOSTNAME = "LF3013", NotReady, "The hostname is not a valid node name", "Set a name of lower-case letters, \
+        digits, `-` and `.` with `hostnamectl set-hostname`.";
     NO_ADDRESS = "LF3014", NotReady, "The host has no address that the cluster can use", "Connect and configure a \
         network interface; it needs no access to other networks.";
     ADDRESS_AMBIGUOUS = "LF3015", NotReady, "The host has several addresses and no default route to choose one", "Set \
@@ -59,13 +59,13 @@ registry! {
     IPV6_UNSUPPORTED = "LF3027", NotReady, "Landfall does not support IPv6 yet", "Give the host an IPv4 address, and \
         set only IPv4 ranges in the site configuration.";
     RULE_NOT_MET = "LF3028", NotReady, "A rule of the release is not met", "Do what the rule says, or ask the vendor.";
-    RULE_UNUSABLE = "LF3029", NotReady, "A rule of the release cannot be judged here", "Ask the vendor for a release \
-        whose rule works here, and send the facts of this host along.";
+    RULE_UNUSABLE = "LF3029", NotReady, "A rule of the release cannot be evaluated here", "Ask the vendor for a \
+        release whose rule works here, and send the facts of this host along.";
     // LF303x and LF304x: GPUs.
     GPU_PROBE_NOT_RUN = "LF3030", NotReady, "The program that reads GPU facts could not be started", "Check that \
         `landfall-gpu` exists and that its filesystem is mounted with `exec`; it needs glibc 2.34 or newer.";
-    GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts did not end in time", "Look for `NVRM` \
-        in `dmesg`: a driver that hangs needs a reboot of the host.";
+    GPU_PROBE_TIMED_OUT = "LF3031", NotReady, "The program that reads GPU facts timed out", "Look for `NVRM` in \
+        `dmesg`: a driver that hangs needs a reboot of the host.";
     GPU_FACTS_MALFORMED = "LF3032", NotReady, "The facts about GPUs cannot be used", "Run `landfall-gpu` on that host \
         and look at what it prints.";
     GPU_FACTS_SCHEMA = "LF3033", Usage, "The facts about GPUs have an unknown schema", "Collect them with the \
@@ -90,16 +90,17 @@ registry! {
         with the GPUs that the release needs; in a virtual machine, pass them through to it.";
     GPU_TOO_FEW = "LF3043", NotReady, "The host has too few GPUs that meet the release's needs", "Use a machine with \
         as many GPUs of the required kind as the release needs.";
-    GPU_NOT_KNOWN = "LF3044", NotReady, "It is not known which GPUs the host has", "Collect the facts again with this \
-        version of `landfall facts`.";
-    GPU_UNHEALTHY = "LF3045", NotReady, "A GPU works, but something is wrong with it", "Do what the message names \
-        before users depend on the GPU.";
+    GPU_NOT_KNOWN = "LF3044", NotReady, "The host's GPUs are unknown", "Collect the facts again with this version of \
+        `landfall facts`.";
+    GPU_UNHEALTHY = "LF3045", NotReady, "A GPU works, but reports a problem", "Do what the message names before users \
+        depend on the GPU.";
     // LF305x: more about a site before an operation.
-    FIREWALL_FLUSHES = "LF3050", NotReady, "The host's firewall deletes the cluster's rules whenever it starts", "In \
-        the file of the firewall's rules, replace `flush ruleset` by one `flush table` for each table of your own.";
-    LICENSE_UNJUDGED = "LF3051", NotReady, "It was not checked whether the license suffices", "Run the same command \
-        with `--trust`, and with `--license FILE` where the vendor sent a license.";
-    ACCEPTED_UNKNOWN = "LF3052", Usage, "A name to accept is the name of no finding", "Name a warning as `landfall \
+    FIREWALL_FLUSHES = "LF3050", NotReady, "The host's firewall deletes the cluster's rules whenever it starts",
+        "In the file of the firewall's rules, replace `flush ruleset` with one `flush table` for each table of your \
+            own.";
+    LICENSE_UNJUDGED = "LF3051", NotReady, "The license was not checked", "Run the same command with `--trust`, and \
+        with `--license FILE` if the vendor sent a license.";
+    ACCEPTED_UNKNOWN = "LF3052", Usage, "The name to accept belongs to no finding", "Name a warning as `landfall \
         preflight` names it.";
     NO_NAMESERVER = "LF3053", NotReady, "The host has no nameserver that pods can reach", "If pods must resolve names \
         outside of the cluster, add a `nameserver` other than a loopback address to /etc/resolv.conf before the \
@@ -125,26 +126,25 @@ registry! {
         clock to it (`hwclock --systohc`): the next boot starts from it.";
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut",
     "Mount it with barriers, and remove the option from /etc/fstab.";
-    MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with \
-        `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a \
-        model that fits.";
+    MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host with these settings", "Compare \
+        with `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for \
+        a model that fits.";
     NODE_GLIBC_TOO_OLD = "LF3065", NotReady, "The C library is too old for the release's programs", "Use a newer \
-        release of the operating system, or ask the vendor for a release whose programs for the node are linked \
-        statically.";
+        release of the operating system, or ask the vendor for a release whose node programs are statically linked.";
     HOST_PACK_UNFIT = "LF3066", NotReady, "The host pack has no packages for this host", "Ask the vendor for a host \
         pack with packages for the named distribution, or install them from the distribution's repository.";
     HOST_PACK_CONFLICT = "LF3067", NotReady, "Another version of what the host pack brings is installed", "Remove it \
         with the program that installed it, or run `landfall uninstall`, which removes an earlier host pack; then run \
         the same command again.";
-    HOST_PACK_DIFFERS = "LF3068", Refused, "A file of the host pack is another package than its list says", "Ask the \
+    HOST_PACK_DIFFERS = "LF3068", Refused, "A file of the host pack is not the package that its list names", "Ask the \
         vendor for a new host pack; this one was built incorrectly.";
     HOST_PACKAGES_REFUSED = "LF3069", NotReady, "The host's package manager refused packages of the host pack",
     "Install what the message names as missing, or ask the vendor for a host pack that has it; then run the same \
         command again.";
-    SITE_SECRET_MISSING = "LF3070", NotReady, "A secret that the release asks the site for is not given", "Give it \
-        with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
-    SITE_SECRET_UNFIT = "LF3071", NotReady, "A secret that the site gives is not what the release asks for", "Give \
-        another value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
+    SITE_SECRET_MISSING = "LF3070", NotReady, "A secret that the site must give is missing", "Give it with `--secret \
+        NAME=FILE`, or under `secrets` in the site configuration.";
+    SITE_SECRET_UNFIT = "LF3071", NotReady, "A given secret does not meet the release's requirements", "Give another \
+        value with `--secret NAME=FILE`; `landfall inspect` prints what the release asks for.";
     GPU_RESOURCES_SHORT = "LF3072", NotReady, "The host offers fewer GPUs than pods of the release ask for", "Use a \
         machine with more GPUs, let more containers share each, or have fewer pods ask for one, by `values` in the \
         site configuration.";
@@ -162,9 +162,9 @@ registry! {
     PROBE_NO_FACTS = "LF3078", NotReady, "The pod of a probe printed no facts", "Use an image with the \
         `landfall-facts` of this version, and read the reason; then run `landfall probe` again.";
     PROBE_LEFTOVER = "LF3079", NotReady, "The namespace of a probe still exists", "Delete the named namespace with \
-        kubectl; its pods end by themselves.";
+        kubectl; its pods end on their own.";
     FIREWALL_UNREAD = "LF3080", NotReady, "Rules of a firewall cannot be read", "Install the distribution's package \
-        `iptables`, so that the rules can be judged; or see to it that they accept all packets from and to cni0 and \
+        `iptables`, so that the rules can be judged; or make sure that they accept all packets from and to cni0 and \
         flannel.1.";
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its \

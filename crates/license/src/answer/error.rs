@@ -19,7 +19,7 @@ pub enum AnswerError {
     #[error("the answer about the license is not signed by this site's key")]
     Signature,
     /// The answer is to another question.
-    #[error("the answer about the license is one to another question: it has another {0}")]
+    #[error("the answer about the license belongs to another question: it has another {0}")]
     OtherQuestion(&'static str),
 }
 

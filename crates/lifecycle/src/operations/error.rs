@@ -251,7 +251,7 @@ pub enum OperationError {
     },
     /// The current plan is not the approved one.
     #[error(
-        "what would be done is no longer what was approved: its digest is {found}, \
+        "the plan is no longer the approved one: its digest is {found}, \
         and {approved} was approved; nothing was changed"
     )]
     PlanDiffers {

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(repository.backups().unwrap().len(), 3, "there is room");
         let error = make_room(&paths, &repository, Retention::default(), &demands(u64::MAX / 2), &notes).unwrap_err();
         assert_eq!(error.code(), codes::BACKUP_NO_ROOM);
-        assert_eq!(repository.backups().unwrap().len(), 3, "all of them take less than what lacks");
+        assert_eq!(repository.backups().unwrap().len(), 3, "all of them take less than what is missing");
         assert!(notes.0.lock().unwrap().is_empty());
         drop_old(&repository, Retention::default(), &notes).unwrap();
         assert_eq!(repository.backups().unwrap().len(), 1, "the newest stays");

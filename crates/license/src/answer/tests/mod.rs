@@ -100,8 +100,8 @@ fn only_own_answer_is_opened() {
         [refused(&other, &question), refused(&KEY, &earlier), refused(&KEY, &about)].join("\n"),
         @r"
     the answer about the license is not signed by this site's key
-    the answer about the license is one to another question: it has another nonce
-    the answer about the license is one to another question: it has another subject
+    the answer about the license belongs to another question: it has another nonce
+    the answer about the license belongs to another question: it has another subject
     "
     );
     let long = vec![b' '; ANSWER_BYTES + 1];
