@@ -83,18 +83,22 @@ fn create_alone(path: &Path, mode: u32) -> Result<File> {
 fn remove_leftover(path: &Path) -> Result<()> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-    let is_only_name = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 1);
-    match opened {
+    let names = |file: &File| file.metadata().map_or(1, |metadata| metadata.nlink());
+    // The lock is held until the name is gone: otherwise, a writer that waits for it would take its sibling for its own.
+    let _locked = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // The leftover of an unfinished link is not waited for: its file has another name, and may be in use under it.
-        Ok(file) if is_only_name(&file) => {
+        Ok(file) if names(&file) > 1 => None,
+        Ok(file) => {
             lock(&file);
+            // Its writer has renamed it, or another process has removed it.
             if !is_at(&file, path) {
                 return Ok(());
             }
+            Some(file)
         }
-        Ok(_) | Err(_) => {}
-    }
+        Err(_) => None,
+    };
     remove_if_there(path).map(drop)
 }
 

@@ -63,6 +63,24 @@ fn writer_waits_for_other_writer() {
     assert_eq!(names(folder.path()).len(), 1);
 }
 
+/// Without the turns of threads, writers have only the lock of the temporary file between them, as processes do.
+#[test]
+fn concurrent_processes_never_rename_half_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let write = &|writer: u32| {
+        for number in 0..200 {
+            let to = folder.path().join(format!("{writer}-{number}"));
+            Sibling::write(&path, b"whole", 0o600).unwrap().rename(&to, rename_unsynced).unwrap();
+            assert_eq!(std::fs::read(&to).unwrap(), b"whole", "writer {writer}, write {number}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3).map(|writer| scope.spawn(move || write(writer))).collect();
+        assert!(writers.into_iter().all(|writer| writer.join().is_ok()), "a writer failed");
+    });
+}
+
 #[test]
 fn new_file_has_one_winner() {
     let folder = tempfile::tempdir().unwrap();
