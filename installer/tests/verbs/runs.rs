@@ -17,6 +17,9 @@ use crate::table::{Does, Row};
 /// Time for a verb to exit after an interrupt.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Time after which a person interrupts again.
+const INTERRUPT_AGAIN: Duration = Duration::from_secs(2);
+
 /// User ID without any rights on the host.
 const NOBODY: u32 = 65_534;
 
@@ -82,11 +85,16 @@ pub(crate) fn run_interrupted(command: &mut Command) -> Output {
     let (_reader, writer) = full_pipe();
     let child = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("landfall");
     wait_for_handler(&child);
-    let pid = Pid::from_child(&child);
-    kill_process(pid, Signal::INT).expect("an interrupt");
-    let begun = Instant::now();
+    let (pid, begun) = (Pid::from_child(&child), Instant::now());
+    let mut interrupted = 0;
     while !has_ended(&child) {
         assert!(begun.elapsed() < LIMIT, "{command:?} goes on after an interrupt");
+        // In the instant between the installation of the handler and its use, an interrupt is lost: a person presses
+        // the keys again.
+        if begun.elapsed() >= INTERRUPT_AGAIN * interrupted {
+            kill_process(pid, Signal::INT).expect("an interrupt");
+            interrupted += 1;
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
     child.wait_with_output().expect("landfall")
