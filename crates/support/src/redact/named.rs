@@ -6,8 +6,8 @@ use super::patterns::{Decision, Haystack, MatchResult};
 const GAP: usize = 48;
 
 /// Maximum number of bytes before a name in which the dashes of an option, or the rest of the name, are searched for; a
-/// stream keeps as many.
-const BEFORE: usize = 40;
+/// stream keeps as many in every encoding.
+pub(super) const BEFORE: usize = 40;
 
 /// Words before `token` in names without secrets: tokens of language models, the name of an etcd cluster.
 const HARMLESS: [&str; 15] = [
@@ -186,7 +186,9 @@ impl Haystack<'_> {
 
     /// Start of the value that belongs to a name: after `=` or `:`, or in the next argument of an option.
     fn value_after_separator(&self, start: usize, end: usize) -> Decision<Option<usize>> {
-        let end = self.run_within(end, 3, |byte| byte.is_ascii_digit() || byte == b'_' && self.is_numbered(end))?;
+        let is_numbered =
+            self.byte(end)? == Some(b'_') && self.byte(end + 1)?.is_some_and(|byte| byte.is_ascii_digit());
+        let end = self.run_within(end + usize::from(is_numbered), 3, |byte| byte.is_ascii_digit())?;
         let is_plural = self.byte(end)? == Some(b's') && b"deny".contains(&self.bytes[end - 1].to_ascii_lowercase());
         let end = if is_plural { end + 1 } else { end };
         let at = self.run_within(end, GAP, |byte| b" \t\"'\\".contains(&byte))?;
@@ -215,10 +217,6 @@ impl Haystack<'_> {
             return Some(is_item.then_some(next + 2));
         }
         Some(Some(at))
-    }
-
-    fn is_numbered(&self, end: usize) -> bool {
-        self.bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
     }
 
     /// Returns true if a name is that of an option: it follows dashes, with only letters and dashes in between.

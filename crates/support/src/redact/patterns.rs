@@ -107,47 +107,68 @@ impl Patterns {
     pub(super) fn secrets(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let hay = Haystack { bytes, is_end: true };
         let mut covered = CoveredSecrets::default();
-        let words = self.begin(bytes, 0);
-        words
-            .filter_map(|word| match covered.judge(word, hay) {
-                MatchResult::Secret(start, end) => Some((start, end)),
-                MatchResult::Nothing | MatchResult::More => None,
-            })
-            .collect()
-    }
-}
-
-/// End of the last secret of each kind. A word of the same kind inside it reveals nothing new and is skipped, which
-/// keeps the time linear for texts that repeat a word.
-#[derive(Default)]
-pub(super) struct CoveredSecrets(Vec<(Pattern, usize)>);
-
-impl CoveredSecrets {
-    /// Judges a word.
-    pub(super) fn judge(&mut self, word: Word, hay: Haystack<'_>) -> MatchResult {
-        let covered = self.0.iter_mut().find(|(pattern, _)| *pattern == word.pattern);
-        if covered.as_ref().is_some_and(|(_, end)| word.end <= *end) {
-            return MatchResult::Nothing;
-        }
-        let found = word.pattern.at(hay, word.start, word.end);
-        if let MatchResult::Secret(_, end) = found {
-            match covered {
-                Some(covered) => covered.1 = end,
-                None => self.0.push((word.pattern, end)),
+        let mut secrets = Vec::new();
+        for word in self.begin(bytes, 0) {
+            if covered.contain(word.pattern, word.end) {
+                continue;
+            }
+            if let MatchResult::Secret(start, end) = word.judge(hay) {
+                covered.add(word.pattern, word.start, end);
+                secrets.push((start, end));
             }
         }
-        found
+        secrets
     }
 }
 
-impl Pattern {
-    /// Judges the word from `start` to `end`.
-    fn at(self, hay: Haystack<'_>, start: usize, end: usize) -> MatchResult {
-        let found = match self {
-            Self::Prefixed(prefix, least) => hay.prefixed_value(start, prefix.as_bytes(), least),
-            Self::Kind(kind) => kind.at(hay, start, end),
+impl Word {
+    /// Judges the bytes at the word.
+    pub(super) fn judge(self, hay: Haystack<'_>) -> MatchResult {
+        let found = match self.pattern {
+            Pattern::Prefixed(prefix, least) => hay.prefixed_value(self.start, prefix.as_bytes(), least),
+            Pattern::Kind(kind) => kind.at(hay, self.start, self.end),
         };
         found.unwrap_or(MatchResult::More)
+    }
+}
+
+/// Secrets of each kind in the order in which they were found. A word of the same kind inside the last one reveals
+/// nothing new and is skipped, which keeps the time linear for texts that repeat a word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct CoveredSecrets(Vec<(Pattern, Vec<CoveredSecret>)>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CoveredSecret {
+    /// Start of the word that revealed it.
+    begins: usize,
+    end: usize,
+}
+
+impl CoveredSecrets {
+    /// Returns true if a word that ends at `end` is inside the last secret of its kind.
+    pub(super) fn contain(&self, pattern: Pattern, end: usize) -> bool {
+        let of_kind = self.0.iter().find(|(kind, _)| *kind == pattern);
+        of_kind.and_then(|(_, secrets)| secrets.last()).is_some_and(|last| end <= last.end)
+    }
+
+    pub(super) fn add(&mut self, pattern: Pattern, begins: usize, end: usize) {
+        let secret = CoveredSecret { begins, end };
+        match self.0.iter_mut().find(|(kind, _)| *kind == pattern) {
+            Some((_, secrets)) => secrets.push(secret),
+            None => self.0.push((pattern, vec![secret])),
+        }
+    }
+
+    /// Keeps secrets that reach beyond `limit` and were revealed before it; others are found again. Indexes then count
+    /// from `kept_from`.
+    pub(super) fn keep(&mut self, limit: usize, kept_from: usize) {
+        for (_, secrets) in &mut self.0 {
+            secrets.retain(|secret| secret.begins < limit && secret.end > limit);
+            for secret in secrets {
+                *secret = CoveredSecret { begins: 0, end: secret.end - kept_from };
+            }
+        }
+        self.0.retain(|(_, secrets)| !secrets.is_empty());
     }
 }
 

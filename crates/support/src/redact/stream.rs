@@ -2,13 +2,14 @@
 //! every secret that could start before it is known.
 
 use super::Redactor;
+use super::named::BEFORE;
 use super::patterns::{CoveredSecrets, Haystack, MatchResult};
-use super::views::{between_escapes, views};
+use super::views::{COUNT, GROWTH, View, Views, between_escapes, has_structure};
 
-/// Bytes before the first undecided one that patterns may examine.
-const CONTEXT: usize = 64;
+/// Bytes before the first undecided one that patterns may examine, with room for an escape that is cut off.
+const CONTEXT: usize = (BEFORE + 1) * GROWTH;
 
-/// Bytes that are collected before a search, so that few are searched twice.
+/// Number of bytes that are collected before a search, so that few are searched twice.
 const BATCH: usize = 64 << 10;
 
 /// A secret in the buffer.
@@ -19,6 +20,8 @@ struct Span {
     start: usize,
     end: usize,
     is_known: bool,
+    /// Number of its view; among equal secrets, the first decides.
+    view: usize,
     token: String,
 }
 
@@ -26,6 +29,8 @@ struct Span {
 #[derive(Debug)]
 pub struct Stream<'a> {
     redactor: &'a Redactor,
+    /// Number of undecided bytes before a search.
+    batch: usize,
     /// Up to [`CONTEXT`] decided bytes, followed by the undecided ones.
     buffer: Vec<u8>,
     decided: usize,
@@ -33,19 +38,36 @@ pub struct Stream<'a> {
     covered: usize,
     /// Secrets with a later start, found by an earlier name.
     later: Vec<Span>,
+    /// Secrets that reach beyond the decided bytes, for each view.
+    reaching: [CoveredSecrets; COUNT],
     output: Vec<u8>,
 }
 
 impl<'a> Stream<'a> {
     pub(super) fn new(redactor: &'a Redactor) -> Self {
-        Self { redactor, buffer: Vec::new(), decided: 0, covered: 0, later: Vec::new(), output: Vec::new() }
+        Self {
+            redactor,
+            batch: BATCH,
+            buffer: Vec::new(),
+            decided: 0,
+            covered: 0,
+            later: Vec::new(),
+            reaching: Default::default(),
+            output: Vec::new(),
+        }
+    }
+
+    /// A stream that searches often.
+    #[cfg(test)]
+    pub(super) fn eager(redactor: &'a Redactor) -> Self {
+        Self { batch: 512, ..Self::new(redactor) }
     }
 
     /// Adds bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(BATCH) {
+        for part in bytes.chunks(self.batch) {
             self.buffer.extend_from_slice(part);
-            if self.buffer.len() - self.decided >= BATCH + self.redactor.longest {
+            if self.buffer.len() - self.decided >= self.batch + self.redactor.longest {
                 self.decide(false);
             }
         }
@@ -80,14 +102,18 @@ impl<'a> Stream<'a> {
     /// needed.
     fn look(&mut self, limit: usize, is_end: bool) -> usize {
         let mut search = Search { redactor: self.redactor, limit, decided: self.decided, is_end, found: Vec::new() };
-        search.patterns(&self.buffer, self.decided, |start, end| (start, end));
-        search.find_known(&self.buffer, self.decided, |start, end| (start, end));
-        for view in views(&self.buffer, is_end) {
-            let from = view.at_or_after(self.decided);
-            if view.has_structure {
-                search.patterns(&view.bytes, from, |start, end| view.origin(start, end));
+        let views = Views::new(&self.buffer, is_end);
+        let before = self.reaching.clone();
+        for number in 0..COUNT {
+            if let Some(view) = views.decoded(number) {
+                search.find_known(number, view);
             }
-            search.find_known(&view.bytes, from, |start, end| view.origin(start, end));
+            let equal = views.equal(number);
+            if equal != number && before[equal] == before[number] {
+                self.reaching[number] = self.reaching[equal].clone();
+            } else if let Some(view) = views.decoded(equal).filter(|_| has_structure(number)) {
+                search.patterns(number, view, &mut self.reaching[number]);
+            }
         }
         let Search { limit, found, .. } = search;
         // Secrets that start after the limit are found again later.
@@ -96,7 +122,7 @@ impl<'a> Stream<'a> {
     }
 
     fn write_until(&mut self, limit: usize) {
-        self.later.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end), !span.is_known));
+        self.later.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end), !span.is_known, span.view));
         let count = self.later.partition_point(|span| span.start < limit);
         let mut at = self.decided.max(self.covered);
         for span in self.later.drain(..count).filter(|span| span.end > self.covered) {
@@ -125,6 +151,9 @@ impl<'a> Stream<'a> {
             span.start -= kept_from;
             span.end -= kept_from;
         }
+        for secrets in &mut self.reaching {
+            secrets.keep(limit, kept_from);
+        }
     }
 }
 
@@ -138,20 +167,20 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn patterns(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
-        let hay = Haystack { bytes, is_end: self.is_end };
-        let mut covered = CoveredSecrets::default();
+    fn patterns(&mut self, number: usize, view: &View<'_>, covered: &mut CoveredSecrets) {
+        let hay = Haystack { bytes: &view.bytes, is_end: self.is_end };
         let redactor = self.redactor;
-        for word in redactor.patterns.begin(bytes, from) {
-            let (begins, _) = origin(word.start, word.end);
-            if begins >= self.limit {
+        for word in redactor.patterns.begin(&view.bytes, view.at_or_after(self.decided)) {
+            let (begins, ends) = view.origin(word.start, word.end);
+            if begins >= self.limit || covered.contain(word.pattern, ends) {
                 continue;
             }
-            match covered.judge(word, hay) {
+            match word.judge(hay) {
                 MatchResult::Secret(start, end) if start < end => {
-                    let (is_known, token) = (false, redactor.token(&bytes[start..end]));
-                    let (start, end) = origin(start, end);
-                    self.found.push(Span { begins, start, end, is_known, token });
+                    let token = redactor.token(&view.bytes[start..end]);
+                    let (start, end) = view.origin(start, end);
+                    covered.add(word.pattern, begins, end);
+                    self.found.push(Span { begins, start, end, is_known: false, view: number, token });
                 }
                 MatchResult::Nothing | MatchResult::Secret(..) => {}
                 MatchResult::More => self.limit = begins.max(self.decided),
@@ -159,15 +188,16 @@ impl Search<'_> {
         }
     }
 
-    fn find_known(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
-        for known in self.redactor.known.find_overlapping_iter(&bytes[from..]) {
+    fn find_known(&mut self, number: usize, view: &View<'_>) {
+        let from = view.at_or_after(self.decided);
+        for known in self.redactor.known.find_overlapping_iter(&view.bytes[from..]) {
             let found = (known.start() + from, known.end() + from);
-            let (start, end) = origin(found.0, found.1);
+            let (start, end) = view.origin(found.0, found.1);
             // A longer spelling exceeds the bytes that are kept, and the result must not depend on how the text was
             // split.
             if start < self.limit && end - start <= self.redactor.longest {
-                let token = self.redactor.token(&bytes[found.0..found.1]);
-                self.found.push(Span { begins: start, start, end, is_known: true, token });
+                let token = self.redactor.token(&view.bytes[found.0..found.1]);
+                self.found.push(Span { begins: start, start, end, is_known: true, view: number, token });
             }
         }
     }

@@ -2,6 +2,8 @@
 //! base64, which is joined. Secrets are searched for in each view, so that no list of escaped forms has to be complete.
 //! A view records the origin of its bytes.
 
+use std::borrow::Cow;
+
 /// Maximum length of one escape sequence.
 const LONGEST_ESCAPE: usize = 12;
 
@@ -30,54 +32,85 @@ enum EncodingKind {
     Lines,
 }
 
-/// The views, each as a chain of encodings that are decoded one after the other. A chain is tried only if its beginning
-/// found escapes.
-const CHAINS: [&[EncodingKind]; 9] = [
+/// Number of views.
+pub(super) const COUNT: usize = 10;
+
+/// The views, each as a chain of encodings that are decoded one after the other; the first is the text itself. A chain
+/// is tried only if its beginning found escapes. Each follows those that it may be equal to.
+const CHAINS: [&[EncodingKind]; COUNT] = [
+    &[],
     &[EncodingKind::Backslash],
+    &[EncodingKind::Percent],
+    &[EncodingKind::Html],
+    &[EncodingKind::Lines],
     &[EncodingKind::Backslash, EncodingKind::Backslash],
     &[EncodingKind::Backslash, EncodingKind::Html],
     &[EncodingKind::Backslash, EncodingKind::Lines],
-    &[EncodingKind::Percent],
     &[EncodingKind::Percent, EncodingKind::Percent],
-    &[EncodingKind::Html],
     &[EncodingKind::Html, EncodingKind::Backslash],
-    &[EncodingKind::Lines],
 ];
 
-/// Decoded bytes, with the range of the text for each.
-pub(super) struct View {
-    pub(super) bytes: Vec<u8>,
-    origins: Vec<(u32, u32)>,
-    /// True if patterns apply to it; joined lines have no structure.
-    pub(super) has_structure: bool,
+/// Decoded bytes.
+pub(super) struct View<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// The range of the text for each byte; `None` for the text itself.
+    origins: Option<Vec<(u32, u32)>>,
 }
 
-impl View {
+impl View<'_> {
     /// Range of the text for a part of the view, which must not be empty.
     pub(super) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
-        (self.origins[start].0 as usize, self.origins[end - 1].1 as usize)
+        let Some(origins) = &self.origins else { return (start, end) };
+        (origins[start].0 as usize, origins[end - 1].1 as usize)
     }
 
     /// Index in the view of the first byte that originates at or after `from`.
     pub(super) fn at_or_after(&self, from: usize) -> usize {
-        self.origins.partition_point(|(start, _)| (*start as usize) < from)
+        self.origins.as_ref().map_or(from, |origins| origins.partition_point(|(start, _)| (*start as usize) < from))
     }
 }
 
-/// Views of a text that differ from it. Unless the text is complete, an escape that is cut off at its end is in no
-/// view.
-pub(super) fn views(text: &[u8], is_end: bool) -> Vec<View> {
-    let mut views: Vec<(&[EncodingKind], View)> = Vec::new();
-    for chain in CHAINS {
-        let Some((last, before)) = chain.split_last() else { continue };
-        let view = match views.iter().find(|(of, _)| *of == before) {
-            Some((_, base)) => decode_view(&base.bytes, Some(&base.origins), *last, is_end),
-            None if before.is_empty() => decode_view(text, None, *last, is_end),
-            None => None,
-        };
-        views.extend(view.map(|view| (chain, view)));
+/// Views of a text, by their number.
+pub(super) struct Views<'a> {
+    /// `None` for each that is equal to an earlier one.
+    decoded: [Option<View<'a>>; COUNT],
+}
+
+impl<'a> Views<'a> {
+    /// Decodes a text. Unless it is complete, an escape that is cut off at its end is in no view.
+    pub(super) fn new(text: &'a [u8], is_end: bool) -> Self {
+        let mut decoded: [Option<View<'a>>; COUNT] = Default::default();
+        for (number, chain) in CHAINS.iter().enumerate() {
+            decoded[number] = match chain.split_last() {
+                None => Some(View { bytes: Cow::Borrowed(text), origins: None }),
+                Some((last, before)) => {
+                    position(before).and_then(|base| decode_view(decoded[base].as_ref()?, *last, is_end))
+                }
+            };
+        }
+        Self { decoded }
     }
-    views.into_iter().map(|(_, view)| view).collect()
+
+    /// A view, unless it is equal to an earlier one.
+    pub(super) fn decoded(&self, number: usize) -> Option<&View<'a>> {
+        self.decoded[number].as_ref()
+    }
+
+    /// Number of the view that was decoded and is equal to this one.
+    pub(super) fn equal(&self, number: usize) -> usize {
+        let Some((last, before)) = CHAINS[number].split_last() else { return number };
+        let equal = [Some(number), position(before), position(&[*last])];
+        equal.into_iter().flatten().find(|equal| self.decoded[*equal].is_some()).unwrap_or_default()
+    }
+}
+
+/// Returns true if patterns apply to a view; joined lines have no structure.
+pub(super) fn has_structure(number: usize) -> bool {
+    !CHAINS[number].contains(&EncodingKind::Lines)
+}
+
+fn position(chain: &[EncodingKind]) -> Option<usize> {
+    CHAINS.iter().position(|one| *one == chain)
 }
 
 /// Moves a limit back to a position that is inside no escape of any view. The bytes after it are then decoded in the
@@ -115,45 +148,45 @@ enum Step {
     More,
 }
 
-fn decode_view(text: &[u8], origins: Option<&[(u32, u32)]>, writing: EncodingKind, is_end: bool) -> Option<View> {
+fn decode_view(base: &View<'_>, writing: EncodingKind, is_end: bool) -> Option<View<'static>> {
     let begins = |byte: u8| match writing {
         EncodingKind::Backslash => byte == b'\\',
         EncodingKind::Percent => byte == b'%',
         EncodingKind::Html => byte == b'&',
         EncodingKind::Lines => byte == b'\n' || byte == b'\r',
     };
-    let origin = |at: usize| match origins {
-        Some(origins) => origins[at],
-        None => (u32::try_from(at).unwrap_or(u32::MAX), u32::try_from(at + 1).unwrap_or(u32::MAX)),
+    let origin = |at: usize, length: usize| {
+        let (start, end) = base.origin(at, at + length);
+        (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX))
     };
+    let text = &*base.bytes;
     if !text.iter().any(|byte| begins(*byte)) {
         return None;
     }
-    let mut view = View {
-        bytes: Vec::with_capacity(text.len()),
-        origins: Vec::with_capacity(text.len()),
-        has_structure: writing != EncodingKind::Lines,
-    };
+    let (mut bytes, mut origins) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
     let (mut at, mut differs) = (0, false);
     while at < text.len() {
         let step = if begins(text[at]) { writing.step(text, at, is_end) } else { Step::Literal };
         match step {
             Step::Literal => {
-                view.bytes.push(text[at]);
-                view.origins.push(origin(at));
+                bytes.push(text[at]);
+                origins.push(origin(at, 1));
                 at += 1;
             }
-            Step::Escape(length, bytes) => {
-                let range = (origin(at).0, origin(at + length - 1).1);
-                view.origins.extend(bytes.iter().map(|_| range));
-                view.bytes.extend(bytes);
+            Step::Escape(length, decoded) => {
+                origins.extend(decoded.iter().map(|_| origin(at, length)));
+                bytes.extend(decoded);
                 at += length;
                 differs = true;
             }
-            Step::More => break,
+            // The view ends here, so that no secret ends at an escape that may continue it.
+            Step::More => {
+                differs = true;
+                break;
+            }
         }
     }
-    (differs && !view.bytes.is_empty()).then_some(view)
+    (differs && !bytes.is_empty()).then_some(View { bytes: Cow::Owned(bytes), origins: Some(origins) })
 }
 
 impl EncodingKind {
