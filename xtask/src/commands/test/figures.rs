@@ -154,8 +154,8 @@ mod tests {
     fn memory_of_each_verb_is_judged() {
         let row = |verb: &str, bytes: u64| json!({ "name": verb, "figures": [{ "name": MEMORY, "value": bytes }] });
         let rows = |stage: u64| [row("build", 40 << 20), row("verify", 20 << 20), row("stage", stage)];
-        judge_memory(&rows(64 << 20)).unwrap();
-        for bytes in [0, (64 << 20) + 1] {
+        judge_memory(&rows(96 << 20)).unwrap();
+        for bytes in [0, (96 << 20) + 1] {
             assert!(judge_memory(&rows(bytes)).unwrap_err().to_string().starts_with("stage took "));
         }
         assert_eq!(judge_memory(&rows(1)[..2]).unwrap_err().to_string(), "stage was not measured");
