@@ -1,4 +1,5 @@
-//! Independent proofs of one test. A failed one does not keep the others from running, and the test reports all of them.
+//! Independent proofs of one test. A failed one does not keep the others from running, and the test reports all of
+//! them.
 
 use std::fmt::Write as _;
 

@@ -22,8 +22,8 @@ const DRILLS: usize = 10;
 const LONGEST_PAUSE: u64 = 10_000;
 
 /// Pause between two log backups, of which some fall between the parts of each backup. Every log backup fills a segment
-/// of the log, 16 MiB. Backups of one day but the first and the newest are not kept, so the drill of the log loads every
-/// segment since the first backup, and has room for twice as much: a shorter pause fills the machine's disk.
+/// of the log, 16 MiB. Backups of one day but the first and the newest are not kept, so the drill of the log loads
+/// every segment since the first backup, and has room for twice as much: a shorter pause fills the machine's disk.
 const LOG_PAUSE_SECONDS: u64 = 8;
 
 /// Namespace in which a drill restores the database.

@@ -84,7 +84,8 @@ fn remove_leftover(path: &Path) -> Result<()> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     let names = |file: &File| file.metadata().map_or(1, |metadata| metadata.nlink());
-    // The lock is held until the name is gone: otherwise, a writer that waits for it would take its sibling for its own.
+    // The lock is held until the name is gone: otherwise, a writer that waits for it would take its sibling for its
+    // own.
     let _locked = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // The leftover of an unfinished link is not waited for: its file has another name, and may be in use under it.
