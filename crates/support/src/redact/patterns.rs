@@ -109,11 +109,7 @@ impl Patterns {
         let mut covered = CoveredSecrets::default();
         let mut secrets = Vec::new();
         for word in self.begin(bytes, 0) {
-            if covered.contain(word.pattern, word.end) {
-                continue;
-            }
-            if let MatchResult::Secret(start, end) = word.judge(hay) {
-                covered.add(word.pattern, word.start, end);
+            if let MatchResult::Secret(start, end) = covered.judge(word, hay, |start, end| (start, end)) {
                 secrets.push((start, end));
             }
         }
@@ -123,7 +119,7 @@ impl Patterns {
 
 impl Word {
     /// Judges the bytes at the word.
-    pub(super) fn judge(self, hay: Haystack<'_>) -> MatchResult {
+    fn judge(self, hay: Haystack<'_>) -> MatchResult {
         let found = match self.pattern {
             Pattern::Prefixed(prefix, least) => hay.prefixed_value(self.start, prefix.as_bytes(), least),
             Pattern::Kind(kind) => kind.at(hay, self.start, self.end),
@@ -145,13 +141,34 @@ struct CoveredSecret {
 }
 
 impl CoveredSecrets {
+    /// Judges a word, unless it is inside the last secret of its kind. `origin` returns the range of the text for a
+    /// range of the haystack.
+    pub(super) fn judge(
+        &mut self,
+        word: Word,
+        hay: Haystack<'_>,
+        origin: impl Fn(usize, usize) -> (usize, usize),
+    ) -> MatchResult {
+        let (begins, ends) = origin(word.start, word.end);
+        if self.contain(word.pattern, ends) {
+            return MatchResult::Nothing;
+        }
+        let found = word.judge(hay);
+        if let MatchResult::Secret(start, end) = found
+            && start < end
+        {
+            self.add(word.pattern, begins, origin(start, end).1);
+        }
+        found
+    }
+
     /// Returns true if a word that ends at `end` is inside the last secret of its kind.
-    pub(super) fn contain(&self, pattern: Pattern, end: usize) -> bool {
+    fn contain(&self, pattern: Pattern, end: usize) -> bool {
         let of_kind = self.0.iter().find(|(kind, _)| *kind == pattern);
         of_kind.and_then(|(_, secrets)| secrets.last()).is_some_and(|last| end <= last.end)
     }
 
-    pub(super) fn add(&mut self, pattern: Pattern, begins: usize, end: usize) {
+    fn add(&mut self, pattern: Pattern, begins: usize, end: usize) {
         let secret = CoveredSecret { begins, end };
         match self.0.iter_mut().find(|(kind, _)| *kind == pattern) {
             Some((_, secrets)) => secrets.push(secret),

@@ -108,10 +108,13 @@ impl<'a> Stream<'a> {
             if let Some(view) = views.decoded(number) {
                 search.find_known(number, view);
             }
+            if !has_structure(number) {
+                continue;
+            }
             let equal = views.equal(number);
             if equal != number && before[equal] == before[number] {
                 self.reaching[number] = self.reaching[equal].clone();
-            } else if let Some(view) = views.decoded(equal).filter(|_| has_structure(number)) {
+            } else if let Some(view) = views.decoded(equal) {
                 search.patterns(number, view, &mut self.reaching[number]);
             }
         }
@@ -171,15 +174,14 @@ impl Search<'_> {
         let hay = Haystack { bytes: &view.bytes, is_end: self.is_end };
         let redactor = self.redactor;
         for word in redactor.patterns.begin(&view.bytes, view.at_or_after(self.decided)) {
-            let (begins, ends) = view.origin(word.start, word.end);
-            if begins >= self.limit || covered.contain(word.pattern, ends) {
+            let (begins, _) = view.origin(word.start, word.end);
+            if begins >= self.limit {
                 continue;
             }
-            match word.judge(hay) {
+            match covered.judge(word, hay, |start, end| view.origin(start, end)) {
                 MatchResult::Secret(start, end) if start < end => {
                     let token = redactor.token(&view.bytes[start..end]);
                     let (start, end) = view.origin(start, end);
-                    covered.add(word.pattern, begins, end);
                     self.found.push(Span { begins, start, end, is_known: false, view: number, token });
                 }
                 MatchResult::Nothing | MatchResult::Secret(..) => {}
