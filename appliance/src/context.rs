@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use crate::audit::{Signing, Watch};
+use crate::audit::{CheckpointSigner, Watch};
 use crate::certificate::CertificateStanding;
 use crate::credentials::{Failures, Hasher, Throttle};
 use crate::database::Database;
@@ -41,7 +41,7 @@ pub struct ContextParts {
     /// Checks of the audit log's integrity.
     pub audit: Watch,
     /// Signing of the audit log by the host.
-    pub signing: Signing,
+    pub signing: CheckpointSigner,
     /// Forwarding of the audit log to a syslog server.
     pub forward: Arc<Forward>,
     /// Trusted proxies between browsers and the console.
@@ -71,7 +71,7 @@ impl Context {
             failures: Failures::default(),
             directory: Arc::default(),
             audit: Watch::default(),
-            signing: Signing::default(),
+            signing: CheckpointSigner::default(),
             forward: Arc::default(),
             ingress: Arc::default(),
             certificate: Arc::default(),

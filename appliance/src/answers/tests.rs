@@ -14,20 +14,20 @@ use crate::host::Site;
 use crate::host::fake::FakeHost;
 
 /// Listener in front of a fake host.
-struct Answering {
+struct AnswerServer {
     host: Arc<FakeHost>,
     address: SocketAddr,
     client: Client,
     handle: axum_server::Handle<SocketAddr>,
 }
 
-impl Drop for Answering {
+impl Drop for AnswerServer {
     fn drop(&mut self) {
         self.handle.shutdown();
     }
 }
 
-impl Answering {
+impl AnswerServer {
     fn begin() -> Self {
         let host = FakeHost::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -64,9 +64,9 @@ async fn code_of(response: Response) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn software_gets_host_answer() {
-    let answering = Answering::begin();
-    let key = answering.key();
-    let answered = answering.ask(&question(1)).await;
+    let server = AnswerServer::begin();
+    let key = server.key();
+    let answered = server.ask(&question(1)).await;
     assert_eq!((answered.status().as_u16(), &answered.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
     let bytes = answered.bytes().await.unwrap();
     assert!(bytes.len() < ANSWER_BYTES);
@@ -78,36 +78,36 @@ async fn software_gets_host_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_paths_are_refused() {
-    let answering = Answering::begin();
+    let server = AnswerServer::begin();
     for path in ["/", "/v1/license/", "/v1/status", "/health", "/metrics", "/api/v1/license", "/first", "/assets/x"] {
-        assert_eq!(answering.send(Method::GET, path).await.status(), 404, "{path}");
+        assert_eq!(server.send(Method::GET, path).await.status(), 404, "{path}");
     }
     for method in [Method::POST, Method::PUT, Method::DELETE] {
-        assert_eq!(answering.send(method, "/v1/license").await.status(), 405);
+        assert_eq!(server.send(method, "/v1/license").await.status(), 405);
     }
     for query in
         ["", "?entitlement=analytics", "?nonce=00", "?entitlement=A%20B&nonce=00000000000000000000000000000000"]
     {
-        let refused = answering.send(Method::GET, &format!("/v1/license{query}")).await;
+        let refused = server.send(Method::GET, &format!("/v1/license{query}")).await;
         assert_eq!(code_of(refused).await, (422, "LF4720".to_owned()), "{query}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_host_gives_no_answer() {
-    let answering = Answering::begin();
-    answering.host.is_silent.store(true, Ordering::SeqCst);
-    assert_eq!(code_of(answering.ask(&question(1)).await).await, (503, "LF5010".to_owned()));
-    answering.host.is_silent.store(false, Ordering::SeqCst);
-    assert_eq!(answering.ask(&question(1)).await.status(), 200);
+    let server = AnswerServer::begin();
+    server.host.is_silent.store(true, Ordering::SeqCst);
+    assert_eq!(code_of(server.ask(&question(1)).await).await, (503, "LF5010".to_owned()));
+    server.host.is_silent.store(false, Ordering::SeqCst);
+    assert_eq!(server.ask(&question(1)).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_queries_must_wait() {
-    let answering = Answering::begin();
+    let server = AnswerServer::begin();
     let mut asked = 0;
     let refused = loop {
-        let answered = answering.ask(&question(1)).await;
+        let answered = server.ask(&question(1)).await;
         if answered.status() != 200 {
             break answered;
         }

@@ -14,7 +14,7 @@ pub use export::page;
 pub use export::{Export, Form, export};
 pub use landfall_audit::{Entry, Outcome};
 pub use search::{Filter, search};
-pub use signing::{Signing, SigningFailure};
+pub use signing::{CheckpointSigner, SigningFailure};
 pub use syslog::message;
 pub use watch::Watch;
 

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Creator of checkpoints, one after the other.
 #[derive(Debug, Default)]
-pub struct Signing {
+pub struct CheckpointSigner {
     /// Turn to create checkpoints; only its holder reads and changes the recorded notes.
     turn: tokio::sync::Mutex<HostNotes>,
     state: Mutex<State>,
@@ -69,7 +69,7 @@ struct SigningStart {
     newer: Option<Checkpoint>,
 }
 
-impl Signing {
+impl CheckpointSigner {
     /// Returns the last checkpoint known to this process, or the one stored before it began.
     pub fn last(&self) -> Option<Checkpoint> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last.clone()

@@ -20,7 +20,7 @@ struct Console {
     database: Database,
     host: Arc<FakeHost>,
     site: Arc<Site>,
-    signing: Signing,
+    signing: CheckpointSigner,
     _lease: Option<Lease>,
 }
 
@@ -31,7 +31,7 @@ impl Console {
         let database = Database::open_in(folder.path(), &storage).await.unwrap();
         let host = FakeHost::new();
         let site = Site::new(host.clone());
-        Self { folder, storage, database, host, site, signing: Signing::default(), _lease: lease }
+        Self { folder, storage, database, host, site, signing: CheckpointSigner::default(), _lease: lease }
     }
 
     async fn write(&self, count: usize, object: &str) {
@@ -82,7 +82,7 @@ impl Console {
 
     /// Returns the state after a restart of the process, which remembers nothing.
     fn again(self) -> Self {
-        Self { signing: Signing::default(), ..self }
+        Self { signing: CheckpointSigner::default(), ..self }
     }
 
     async fn change(&self, sql: &'static str) {

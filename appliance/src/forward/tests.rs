@@ -143,19 +143,19 @@ fn watching(site: &Site, folder: &Path, times: Times) -> impl Future<Output = ()
 }
 
 /// A console that forwards to a server by its settings.
-struct Forwarding {
+struct ForwardingConsole {
     site: Site,
     folder: tempfile::TempDir,
     task: JoinHandle<()>,
 }
 
-impl Drop for Forwarding {
+impl Drop for ForwardingConsole {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Forwarding {
+impl ForwardingConsole {
     async fn begin(settings: &str) -> Self {
         Self::begin_in(settings, QUICK).await
     }
@@ -164,10 +164,10 @@ impl Forwarding {
         let (site, folder) = (Site::begin().await, tempfile::tempdir().unwrap());
         write(folder.path(), "syslog.yaml", settings);
         let task = tokio::spawn(watching(&site, folder.path(), times));
-        let forwarding = Self { site, folder, task };
+        let console = Self { site, folder, task };
         // Entries from here on are forwarded.
-        until(async || forwarding.position().await.is_some() || forwarding.is_faulty()).await;
-        forwarding
+        until(async || console.position().await.is_some() || console.is_faulty()).await;
+        console
     }
 
     fn is_faulty(&self) -> bool {
@@ -200,10 +200,10 @@ async fn entries_arrive_once_in_order() {
     let received = ReceivedMessages::default();
     let server = Server::plain(&received).await;
     let settings = format!("server: tcp://{}\nname: plant-7\n", server.address);
-    let mut forwarding = Forwarding::begin(&settings).await;
-    let begin = forwarding.position().await.unwrap();
+    let mut console = ForwardingConsole::begin(&settings).await;
+    let begin = console.position().await.unwrap();
     for number in 0..250 {
-        forwarding.note(&format!("entry {number} \"]\n<13>1 forged")).await;
+        console.note(&format!("entry {number} \"]\n<13>1 forged")).await;
     }
     let end = begin + 250;
     until(async || received.numbers().len() == 250).await;
@@ -212,18 +212,18 @@ async fn entries_arrive_once_in_order() {
         (begin + 1..=end).collect::<Vec<_>>(),
         "entries are missing, repeated or out of order"
     );
-    let rows = super::position::behind(forwarding.site.context.database.read(), begin, 250).await.unwrap();
+    let rows = super::position::behind(console.site.context.database.read(), begin, 250).await.unwrap();
     for (row, message) in rows.iter().zip(received.all()) {
         assert!(message.contains(&row.hash) && message.contains(" plant-7 landfall-console "), "{message}");
         assert!(!message.contains('\n'), "{message}");
     }
-    until(async || forwarding.position().await == Some(end)).await;
+    until(async || console.position().await == Some(end)).await;
     // Another process continues from there.
-    forwarding.restart();
-    forwarding.note("after a restart").await;
+    console.restart();
+    console.note("after a restart").await;
     until(async || received.has("after a restart")).await;
     assert_eq!(received.numbers().len(), 251, "an entry was sent again");
-    let page = forwarding.site.sign_in("root").await.get("/audit").await.body;
+    let page = console.site.sign_in("root").await.get("/audit").await.body;
     assert!(page.contains(&format!("tcp://{}", server.address)), "{page}");
 }
 
@@ -232,35 +232,35 @@ async fn outage_loses_no_entries() {
     let received = ReceivedMessages::default();
     let server = Server::plain(&received).await;
     let address = server.address;
-    let forwarding = Forwarding::begin(&format!("server: tcp://{address}\n")).await;
-    let begin = forwarding.position().await.unwrap();
-    forwarding.note("before").await;
+    let console = ForwardingConsole::begin(&format!("server: tcp://{address}\n")).await;
+    let begin = console.position().await.unwrap();
+    console.note("before").await;
     until(async || received.has("before")).await;
     server.stop().await;
-    let root = forwarding.site.sign_in("root").await;
+    let root = console.site.sign_in("root").await;
     let before = Instant::now();
     for number in 0..300 {
-        forwarding.note(&format!("away {number}")).await;
+        console.note(&format!("away {number}")).await;
     }
     assert!(
         root.get("/audit").await.is_success() && before.elapsed() < Duration::from_secs(8),
         "{:?}",
         before.elapsed()
     );
-    until(async || forwarding.site.context.forward.standing().failing.is_some()).await;
+    until(async || console.site.context.forward.standing().failing.is_some()).await;
     let page = root.get("/audit").await.body;
     assert!(page.contains("Not forwarded"), "{page}");
-    let metrics = forwarding.site.program("root", &[crate::people::Scope::Metrics]).await.get("/metrics").await.body;
+    let metrics = console.site.program("root", &[crate::people::Scope::Metrics]).await.get("/metrics").await.body;
     assert!(metrics.lines().any(|line| line == "landfall_console_audit_forwarding_fails 1"), "{metrics}");
     let _back = Server::begin(address, received.clone(), None).await;
     // One before, 300 while it was down, and those of the session and the key.
-    let mut connection = forwarding.site.context.database.read().acquire().await.unwrap();
+    let mut connection = console.site.context.database.read().acquire().await.unwrap();
     let end = crate::audit::head(&mut connection).await.unwrap();
     let end = end.number;
     assert!(end > begin + 301);
-    until(async || Forwarding::has_all(&received, begin, end)).await;
-    until(async || forwarding.site.context.forward.standing().failing.is_none()).await;
-    until(async || forwarding.position().await >= Some(end)).await;
+    until(async || ForwardingConsole::has_all(&received, begin, end)).await;
+    until(async || console.site.context.forward.standing().failing.is_none()).await;
+    until(async || console.position().await >= Some(end)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,17 +271,17 @@ async fn unread_entries_are_sent_again() {
     let address = server.address;
     // Even in a slow test, the connection breaks before any sent data has settled.
     let times = Times { settled: Duration::from_mins(10), ..QUICK };
-    let forwarding = Forwarding::begin_in(&format!("server: tcp://{address}\n"), times).await;
-    let begin = forwarding.position().await.unwrap();
+    let console = ForwardingConsole::begin_in(&format!("server: tcp://{address}\n"), times).await;
+    let begin = console.position().await.unwrap();
     for number in 0..120 {
-        forwarding.note(&format!("unread {number}")).await;
+        console.note(&format!("unread {number}")).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.stop().await;
-    assert_eq!(forwarding.position().await, Some(begin));
+    assert_eq!(console.position().await, Some(begin));
     received.is_deaf.store(false, Ordering::SeqCst);
     let _back = Server::begin(address, received.clone(), None).await;
-    until(async || Forwarding::has_all(&received, begin, begin + 120)).await;
+    until(async || ForwardingConsole::has_all(&received, begin, begin + 120)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,12 +290,12 @@ async fn slow_server_slows_no_requests() {
     received.pause.store(1, Ordering::SeqCst);
     let server = Server::plain(&received).await;
     let settings = format!("server: tcp://{}\n", server.address);
-    let forwarding = Forwarding::begin_in(&settings, PATIENT).await;
-    let begin = forwarding.position().await.unwrap();
-    let root = forwarding.site.sign_in("root").await;
+    let console = ForwardingConsole::begin_in(&settings, PATIENT).await;
+    let begin = console.position().await.unwrap();
+    let root = console.site.sign_in("root").await;
     let mut slowest = Duration::ZERO;
     for number in 0..1000 {
-        forwarding.note(&format!("{number} {}", "x".repeat(150))).await;
+        console.note(&format!("{number} {}", "x".repeat(150))).await;
         if number % 100 == 0 {
             let before = Instant::now();
             assert!(root.get("/account").await.is_success());
@@ -303,16 +303,16 @@ async fn slow_server_slows_no_requests() {
         }
     }
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
-    until(async || Forwarding::has_all(&received, begin, begin + 1000)).await;
+    until(async || ForwardingConsole::has_all(&received, begin, begin + 1000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_show_despite_silent_host() {
-    let forwarding = Forwarding::begin("server: gopher://127.0.0.1\n").await;
-    assert!(forwarding.is_faulty());
-    let root = forwarding.site.sign_in("root").await;
-    forwarding.site.host.is_silent.store(true, Ordering::SeqCst);
-    until(async || forwarding.site.context.site.silent_since().is_some()).await;
+    let console = ForwardingConsole::begin("server: gopher://127.0.0.1\n").await;
+    assert!(console.is_faulty());
+    let root = console.site.sign_in("root").await;
+    console.site.host.is_silent.store(true, Ordering::SeqCst);
+    until(async || console.site.context.site.silent_since().is_some()).await;
     let page = root.get("/").await;
     assert!(page.notices()[0].starts_with("The host has not answered since"), "{}", page.body);
     assert!(page.section("matters").contains("syslog server cannot be used"), "{}", page.body);
@@ -333,31 +333,31 @@ async fn only_trusted_server_receives_entries() {
     let tls = TlsAcceptor::from(Arc::new(config));
     let server = Server::begin("127.0.0.1:0".parse().unwrap(), received.clone(), Some(tls)).await;
     let (other, _) = authority_on_loopback("Other");
-    let forwarding = Forwarding::begin(&format!("server: tls://{}\n", server.address)).await;
-    assert!(forwarding.is_faulty(), "a missing authority was accepted");
-    let page = forwarding.site.sign_in("root").await.get("/audit").await;
+    let console = ForwardingConsole::begin(&format!("server: tls://{}\n", server.address)).await;
+    assert!(console.is_faulty(), "a missing authority was accepted");
+    let page = console.site.sign_in("root").await.get("/audit").await;
     insta::assert_snapshot!("missing_authority", page.notices().join("\n"));
 
-    write(forwarding.folder.path(), "syslog-authority.crt", &other);
-    until(async || forwarding.site.context.forward.standing().failing.is_some()).await;
-    forwarding.note("secret").await;
+    write(console.folder.path(), "syslog-authority.crt", &other);
+    until(async || console.site.context.forward.standing().failing.is_some()).await;
+    console.note("secret").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(received.all().is_empty(), "a server of another authority received something");
-    write(forwarding.folder.path(), "syslog-authority.crt", &authority);
+    write(console.folder.path(), "syslog-authority.crt", &authority);
     until(async || received.has("secret")).await;
     // Without settings, nothing is sent, and missed entries follow later.
-    let settings = fs_err::read_to_string(forwarding.folder.path().join("syslog.yaml")).unwrap();
+    let settings = fs_err::read_to_string(console.folder.path().join("syslog.yaml")).unwrap();
     for name in ["syslog.yaml", "syslog-authority.crt"] {
-        landfall_media::durable::remove_file(&forwarding.folder.path().join(name)).unwrap();
+        landfall_media::durable::remove_file(&console.folder.path().join(name)).unwrap();
     }
-    until(async || forwarding.site.context.forward.standing().server.is_none()).await;
-    forwarding.note("meanwhile").await;
+    until(async || console.site.context.forward.standing().server.is_none()).await;
+    console.note("meanwhile").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!received.has("meanwhile"));
-    write(forwarding.folder.path(), "syslog-authority.crt", &authority);
-    write(forwarding.folder.path(), "syslog.yaml", &settings);
+    write(console.folder.path(), "syslog-authority.crt", &authority);
+    write(console.folder.path(), "syslog.yaml", &settings);
     until(async || received.has("meanwhile")).await;
-    assert!(position(&forwarding.site.context.database).await.is_ok());
+    assert!(position(&console.site.context.database).await.is_ok());
 }
 
 /// Starts a server with a new authority, which accepts clients with this certificate. Also returns the authority's
@@ -389,19 +389,19 @@ async fn client_certificate_is_presented() {
     let (own, key) = Identity::generate("console").unwrap();
     let received = ReceivedMessages::default();
     let (server, authority) = asking_server(&received, &own).await;
-    let forwarding = Forwarding::begin(&format!("server: tls://{}\n", server.address)).await;
-    let folder = forwarding.folder.path();
+    let console = ForwardingConsole::begin(&format!("server: tls://{}\n", server.address)).await;
+    let folder = console.folder.path();
     write(folder, "syslog-authority.crt", &authority);
-    until(async || forwarding.site.context.forward.standing().failing.is_some()).await;
-    forwarding.note("unseen").await;
+    until(async || console.site.context.forward.standing().failing.is_some()).await;
+    console.note("unseen").await;
     let (other, key_of_other) = Identity::generate("console").unwrap();
     write(folder, "syslog.crt", &other);
     write(folder, "syslog.key", &key_of_other);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(received.all().is_empty(), "an unknown client was accepted");
     write(folder, "syslog.crt", &own);
-    until(async || forwarding.is_faulty()).await;
-    insta::assert_snapshot!(forwarding.site.sign_in("root").await.get("/audit").await.notices().join("\n"));
+    until(async || console.is_faulty()).await;
+    insta::assert_snapshot!(console.site.sign_in("root").await.get("/audit").await.notices().join("\n"));
     write(folder, "syslog.key", &key);
     until(async || received.has("unseen")).await;
 }

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::audit::Signing;
+use crate::audit::CheckpointSigner;
 use crate::forward::Forward;
 
 /// Bounds of the histogram, in seconds.
@@ -164,7 +164,7 @@ impl Metrics {
         text: &mut String,
         host_answers: bool,
         usage: Option<&UsageStatus>,
-        signing: &Signing,
+        signing: &CheckpointSigner,
         forward: &Forward,
     ) -> std::fmt::Result {
         self.show_usage(usage);

@@ -14,12 +14,12 @@ pub struct Output {
 
 /// Beginning of an output that arrives in pieces.
 #[derive(Debug, Default)]
-pub(super) struct Beginning {
+pub(super) struct OutputHead {
     kept: Vec<u8>,
     dropped_bytes: u64,
 }
 
-impl Beginning {
+impl OutputHead {
     /// Keeps as much of a piece as fits, and counts the rest. Returns true if there was a rest.
     pub(super) fn add(&mut self, piece: &[u8]) -> bool {
         let room = KEPT_BYTES.saturating_sub(self.kept.len()).min(piece.len());
@@ -39,13 +39,13 @@ mod tests {
 
     #[test]
     fn beginning_of_long_output_is_kept() {
-        let mut long = Beginning::default();
+        let mut long = OutputHead::default();
         assert!(!long.add(&vec![b'a'; KEPT_BYTES - 1]));
         assert!(long.add(&[b'b'; 5001]));
         let output = long.output();
         assert_eq!((output.text.len(), output.dropped_bytes), (KEPT_BYTES, 5000));
         assert!(output.text.ends_with("ab"));
-        let mut bytes = Beginning::default();
+        let mut bytes = OutputHead::default();
         bytes.add(b"a\xffb");
         assert_eq!(bytes.output(), Output { text: "a\u{fffd}b".to_owned(), dropped_bytes: 0 });
     }

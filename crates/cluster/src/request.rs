@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::no_answer::NoAnswer;
-use super::output::{Beginning, Output};
+use super::output::{Output, OutputHead};
 
 /// Maximum wait for a connection. A Service without ready pods may drop the connection attempt, which the kernel would
 /// repeat only after many seconds.
@@ -92,15 +92,15 @@ async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> BoxError 
 async fn read(response: Response<Incoming>) -> Result<Answer, BoxError> {
     let status = response.status().as_u16();
     let mut body = response.into_body();
-    let mut beginning = Beginning::default();
+    let mut head = OutputHead::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        if beginning.add(&data) {
+        if head.add(&data) {
             // The rest is not read.
             break;
         }
     }
-    Ok(Answer { status, body: beginning.output() })
+    Ok(Answer { status, body: head.output() })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::{Question, Site, SupportBundles, Uploads, serve};
 use crate::testing::{MemorySupport, MemoryUploads, NO_ROOM_HOURS, SUPPORT_BYTES, Signer, UNSIGNED};
 
 #[derive(Default)]
-struct Remembering {
+struct MemorySite {
     token: Mutex<Option<String>>,
     is_backing_up: AtomicBool,
     asked: AtomicU64,
@@ -33,14 +33,14 @@ struct Remembering {
     support: MemorySupport,
 }
 
-impl Remembering {
+impl MemorySite {
     /// Calls a function with the signer of the audit log.
     fn with_signer<T>(&self, question: impl FnOnce(&mut Signer) -> T) -> T {
         question(self.signer.lock().unwrap().get_or_insert_with(|| Signer::generate().unwrap()))
     }
 }
 
-impl Site for Remembering {
+impl Site for MemorySite {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
         match question {
             Question::License => Ok(None),
@@ -197,7 +197,7 @@ struct TestServer {
 }
 
 impl TestServer {
-    fn begin(site: Remembering) -> Self {
+    fn begin(site: MemorySite) -> Self {
         let (host, console) = (identity("host"), identity("console"));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -247,7 +247,7 @@ impl TestServer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_documents_or_coded_problems() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     assert_eq!(served.get("/v1/status").await, (StatusCode::OK, json!({ "kind": "Status" })));
     assert_eq!(served.get("/v1/releases").await, (StatusCode::OK, json!({ "kind": "Releases" })));
     assert_eq!(served.get("/v1/license").await.0, StatusCode::NOT_FOUND);
@@ -270,7 +270,7 @@ async fn answers_are_documents_or_coded_problems() {
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_is_refused() {
     use std::io::{Read as _, Write as _};
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let tls = client(&served.console, served.host.clone()).unwrap();
     let address = served.address;
     let answered = tokio::task::spawn_blocking(move || {
@@ -290,7 +290,7 @@ async fn http_2_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_events_are_awaited() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let (_, page) = served.get("/v1/progress?after=2").await;
     assert_eq!(page["events"][0]["number"], 3, "{page}");
     assert_eq!(page["events"][0]["event"], json!({ "event": "note", "text": "note 3" }));
@@ -298,7 +298,7 @@ async fn new_events_are_awaited() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn running_change_ends_the_wait() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let begun = std::time::Instant::now();
     let (_, page) = served.get("/v1/progress?run=7&after=99&running=false").await;
     assert_eq!((&page["running"], &page["events"]), (&json!(true), &json!([])));
@@ -307,7 +307,7 @@ async fn running_change_ends_the_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_claims_and_backups_are_refused() {
-    let served = TestServer::begin(Remembering { token: Mutex::new(Some("K7".to_owned())), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { token: Mutex::new(Some("K7".to_owned())), ..MemorySite::default() });
     assert_eq!(served.post("/v1/claims", json!({ "token": "K8" })).await, StatusCode::FORBIDDEN);
     let mut counted = 0;
     for _ in 0..5 {
@@ -317,13 +317,13 @@ async fn repeated_claims_and_backups_are_refused() {
     let request = json!({ "by": "alice", "correlation": "1" });
     assert_eq!(served.post("/v1/backups", request.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(served.post("/v1/backups", request.clone()).await, StatusCode::TOO_MANY_REQUESTS);
-    let busy = TestServer::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
+    let busy = TestServer::begin(MemorySite { is_backing_up: AtomicBool::new(true), ..MemorySite::default() });
     assert_eq!(busy.post("/v1/backups", request.clone()).await, StatusCode::CONFLICT);
     for path in ["/v1/drills", "/v1/backups", "/v1/drills"] {
         let again = busy.post(path, request.clone()).await;
         assert_eq!(again, StatusCode::CONFLICT, "a refusal begins no pause: {path}");
     }
-    let idle = TestServer::begin(Remembering::default());
+    let idle = TestServer::begin(MemorySite::default());
     assert_eq!(idle.post("/v1/drills", request.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(idle.post("/v1/drills", request).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
@@ -332,7 +332,7 @@ async fn repeated_claims_and_backups_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn user_count_is_accepted_once_a_minute() {
     let begun = Arc::default();
-    let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { begun: Arc::clone(&begun), ..MemorySite::default() });
     let post = async |users: i64| served.post("/v1/usage", json!({ "users": users })).await;
     assert_eq!(post(-1).await, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(post(12).await, StatusCode::NO_CONTENT);
@@ -344,7 +344,7 @@ async fn user_count_is_accepted_once_a_minute() {
 #[tokio::test(flavor = "multi_thread")]
 async fn license_may_exceed_request_limit() {
     let begun = Arc::default();
-    let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { begun: Arc::clone(&begun), ..MemorySite::default() });
     let license = |bytes: usize| json!({ "by": "root", "correlation": "1", "license": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/license", license(LICENSE_BYTES)).await, StatusCode::NO_CONTENT);
     // The client may not have sent everything when the host has read enough.
@@ -359,7 +359,7 @@ async fn license_may_exceed_request_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn secret_value_is_accepted_within_limit() {
     let begun = Arc::default();
-    let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { begun: Arc::clone(&begun), ..MemorySite::default() });
     let request =
         |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/secrets", request(SECRET_BYTES)).await, StatusCode::OK);
@@ -370,7 +370,7 @@ async fn secret_value_is_accepted_within_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_client_gets_no_answer() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let url = format!("https://{}/v1/status", served.address);
     let stranger = served.client(&identity("console"));
     assert!(stranger.get(&url).send().await.is_err());
@@ -390,7 +390,7 @@ fn by_ada(request: &str, more: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn second_request_names_the_first() {
     let looks_on = Arc::new(AtomicBool::new(true));
-    let served = TestServer::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { looks_on: looks_on.clone(), ..MemorySite::default() });
     let look = by_ada("00000001", json!({}));
     let (status, request) = served.send("/v1/media", look.clone()).await;
     assert_eq!((status, &request["state"]), (StatusCode::ACCEPTED, &json!("running")));
@@ -415,7 +415,7 @@ async fn second_request_names_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn approval_counts_once_for_one_plan() {
     let begun = Arc::new(Mutex::new(Vec::new()));
-    let served = TestServer::begin(Remembering { begun: begun.clone(), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { begun: begun.clone(), ..MemorySite::default() });
     let change = json!({ "change": "upgrade", "medium": "aaaaaaaa" });
     served.outcome("/v1/plans", by_ada("00000001", change)).await;
     assert_eq!(served.get("/v1/plans/sha256:aaaaaaaa").await.1["site"], "node-1");
@@ -463,7 +463,7 @@ async fn approval_counts_once_for_one_plan() {
 async fn restore_begins_only_at_its_route() {
     let begun = Arc::new(Mutex::new(Vec::new()));
     let looks_on = Arc::new(AtomicBool::new(false));
-    let site = Remembering { begun: begun.clone(), looks_on: looks_on.clone(), ..Remembering::default() };
+    let site = MemorySite { begun: begun.clone(), looks_on: looks_on.clone(), ..MemorySite::default() };
     let served = TestServer::begin(site);
     let change = json!({ "change": "restore", "backup": "aaaaaaaa", "components": ["db"] });
     let planned = served.outcome("/v1/plans", by_ada("00000001", change)).await;
@@ -506,7 +506,7 @@ async fn restore_begins_only_at_its_route() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blockers_are_reported_and_odd_requests_refused() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let rollback = by_ada("00000001", json!({ "change": "rollback", "version": "1.0.0" }));
     let failed = served.outcome("/v1/plans", rollback).await;
     assert_eq!((&failed["state"], &failed["blockers"][0]["code"]), (&json!("failed"), &json!("LF3008")));
@@ -527,7 +527,7 @@ async fn blockers_are_reported_and_odd_requests_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn support_bundle_is_read_in_pieces() {
     let looks_on = Arc::new(AtomicBool::new(true));
-    let served = TestServer::begin(Remembering { looks_on: Arc::clone(&looks_on), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { looks_on: Arc::clone(&looks_on), ..MemorySite::default() });
     assert_eq!(served.get("/v1/support").await, (StatusCode::OK, json!({})));
     served.send("/v1/media", by_ada("00000001", json!({}))).await;
     for hours in [0, 169] {
@@ -561,7 +561,7 @@ async fn support_bundle_is_read_in_pieces() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_collection_starts_no_pause() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let hours = |request: &str, hours: u32| by_ada(request, json!({ "hours": hours }));
     for request in ["00000001", "00000002"] {
         let failed = served.outcome("/v1/support", hours(request, NO_ROOM_HOURS)).await;
@@ -596,7 +596,7 @@ fn entries(begin: Head, bytes: usize) -> CheckpointRequest {
 
 #[tokio::test]
 async fn only_audit_continuations_are_signed() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let post =
         async |request: &CheckpointRequest| served.send("/v1/audit", serde_json::to_value(request).unwrap()).await;
     let (status, page) = served.get("/v1/audit").await;
@@ -621,7 +621,7 @@ async fn only_audit_continuations_are_signed() {
 /// continues.
 #[tokio::test]
 async fn checkpoint_refusal_says_when_to_retry() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let client = served.client(&served.console);
     let post = async |checkpoint: &CheckpointRequest| {
         let request = client.post(format!("https://{}/v1/audit", served.address));
@@ -651,7 +651,7 @@ async fn checkpoint_refusal_says_when_to_retry() {
 /// An entry that fits into no request: the console currently writes none, but a database may contain one.
 #[tokio::test]
 async fn long_entry_is_signed_in_pieces() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let entry: Entry = serde_json::from_str(&entries(Head::EMPTY, 1).entries[0]).unwrap();
     let text = Entry { object: "\"".repeat(2 * AUDIT_BYTES), ..entry }.canonical().unwrap();
     let mut follower = Follower::behind(Head::EMPTY);
@@ -677,7 +677,7 @@ async fn long_entry_is_signed_in_pieces() {
 
 #[tokio::test]
 async fn license_answers_are_signed_and_limited() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
     let client = served.client(&served.console);
     let ask = async |body: Value| {
@@ -722,7 +722,7 @@ impl TestServer {
 #[tokio::test(flavor = "multi_thread")]
 async fn complete_upload_becomes_a_medium() {
     let uploads = Arc::new(MemoryUploads::default());
-    let served = TestServer::begin(Remembering { uploads: uploads.clone(), ..Remembering::default() });
+    let served = TestServer::begin(MemorySite { uploads: uploads.clone(), ..MemorySite::default() });
     let begin = |request: &str, size: u64| by_ada(request, json!({ "name": "../a.landfall", "size_bytes": size }));
     let whole = 2 * PIECE_BYTES as u64 + 5;
     let (status, upload) = served.send("/v1/uploads", begin("00000001", whole)).await;
@@ -757,7 +757,7 @@ async fn complete_upload_becomes_a_medium() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_and_unsigned_uploads_are_refused() {
-    let served = TestServer::begin(Remembering::default());
+    let served = TestServer::begin(MemorySite::default());
     for (name, size) in [("", 5), ("a\u{1b}[2J", 5), ("a", 0), ("a", u64::MAX)] {
         let (status, problem) =
             served.send("/v1/uploads", by_ada("00000001", json!({ "name": name, "size_bytes": size }))).await;

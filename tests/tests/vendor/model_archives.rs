@@ -29,12 +29,12 @@ fn curl(arguments: &[&str]) -> Result<Outcome> {
 }
 
 /// A registry that accepts pushes.
-struct Pushing<'a> {
+struct PushRegistry<'a> {
     registry: Registry,
     folder: &'a Path,
 }
 
-impl Pushing<'_> {
+impl PushRegistry<'_> {
     fn address(&self, path: &str) -> String {
         format!("http://{}/v2/{REPOSITORY}/{path}", self.registry.address())
     }
@@ -110,21 +110,21 @@ fn archived_model_is_unpacked_or_refused() -> Result<()> {
     let rest = std::fs::read(archive(folder.path(), "rest.tar", &others)?)?;
 
     std::fs::create_dir(path("pushed"))?;
-    let pushing = Pushing { registry: Registry::start_writable(&path("pushed"))?, folder: folder.path() };
+    let target = PushRegistry { registry: Registry::start_writable(&path("pushed"))?, folder: folder.path() };
     let layers = [
-        pushing.blob("application/vnd.cncf.model.weight.v1.tar+gzip", &weights_gzip)?,
-        pushing.blob("application/vnd.cncf.model.weight.config.v1.tar", &rest)?,
+        target.blob("application/vnd.cncf.model.weight.v1.tar+gzip", &weights_gzip)?,
+        target.blob("application/vnd.cncf.model.weight.config.v1.tar", &rest)?,
     ];
     let configuration = |diff_ids: [String; 2]| {
         json!({ "descriptor": { "name": "minilm" }, "config": {},
         "modelfs": { "type": "layers", "diffIds": diff_ids } })
     };
-    pushing.model("true", &configuration([digest(&weights), digest(&rest)]), &layers)?;
-    pushing.model("lying", &configuration([digest(&weights), digest(&weights)]), &layers)?;
+    target.model("true", &configuration([digest(&weights), digest(&rest)]), &layers)?;
+    target.model("lying", &configuration([digest(&weights), digest(&weights)]), &layers)?;
 
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
     let mirrors = std::fs::read_to_string(vendor.registries_file())?;
-    let mirror = format!("{mirrors}  - {{host: huggingface.co, endpoint: 'http://{}'}}\n", pushing.registry.address());
+    let mirror = format!("{mirrors}  - {{host: huggingface.co, endpoint: 'http://{}'}}\n", target.registry.address());
     std::fs::write(vendor.registries_file(), mirror)?;
     let build = |tag: &str| -> Result<Outcome> {
         std::fs::write(path("images.lock"), lock(starter, tag)?)?;

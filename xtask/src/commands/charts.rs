@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::published::{Attempt, Bench, Ending, LIST, PublishedChart, Sources, TinyRegistry, list, markdown};
+use crate::published::{Attempt, AttemptOutcome, Bench, LIST, PublishedChart, Sources, TinyRegistry, list, markdown};
 use crate::{builds, images, printer, workspace};
 
 /// Path of the generated page, relative to the project's root.
@@ -60,15 +60,15 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 /// Prints the result of a chart.
 fn report(published: &PublishedChart, attempt: &Attempt) {
-    let ending = match &attempt.ending {
-        Ending::Built => "built".to_owned(),
-        Ending::Refused(why) => format!("refused: {why}"),
-        Ending::Unavailable(why) => format!("not here: {why}"),
+    let outcome = match &attempt.outcome {
+        AttemptOutcome::Built => "built".to_owned(),
+        AttemptOutcome::Refused(why) => format!("refused: {why}"),
+        AttemptOutcome::Unavailable(why) => format!("not here: {why}"),
     };
     let compared = attempt.compared.as_ref();
     let compared = compared.map(|it| it.summary().unwrap_or_else(|| format!("{} objects equal", it.objects)));
     let (edits, compared) = (attempt.edits.join("; "), compared.unwrap_or_default());
-    printer::data(format_args!("{} {}: {ending} [{edits}] {compared}", published.repository, attempt.name));
+    printer::data(format_args!("{} {}: {outcome} [{edits}] {compared}", published.repository, attempt.name));
 }
 
 /// Applies a function to each item, several in parallel. Returns the results in the order of the items, or the first

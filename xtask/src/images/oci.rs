@@ -148,7 +148,7 @@ pub fn image(recipe: &'static str, reference: String, layers: &[Layer], settings
         bytes: Bytes::File(layer.path.clone()),
         digest: layer.digest.clone(),
         size: layer.size,
-        media_type: layer.packing.media_type().to_owned(),
+        media_type: layer.compression.media_type().to_owned(),
         annotations: Vec::new(),
     });
     publish(recipe, reference, None, configuration, layers.collect())

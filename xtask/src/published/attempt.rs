@@ -36,16 +36,16 @@ pub struct Attempt {
     pub version: Option<String>,
     /// Edits, in the order in which messages asked for them.
     pub edits: Vec<String>,
-    /// Ending of the attempt.
-    pub ending: Ending,
+    /// Outcome of the attempt.
+    pub outcome: AttemptOutcome,
     /// Comparison of the built objects with the output of `helm template`; None if nothing was built, or for a
     /// kustomization.
     pub compared: Option<Comparison>,
 }
 
-/// Ending of an attempt.
+/// Outcome of an attempt.
 #[derive(Debug)]
-pub enum Ending {
+pub enum AttemptOutcome {
     /// A bundle was built.
     Built,
     /// The message would make a user give up, or asks for values that are unknown here.
@@ -89,8 +89,8 @@ impl Bench {
     pub fn attempt(&self, published: &PublishedChart, sources: &Sources) -> Result<Attempt> {
         let PublishedChart { repository, path, .. } = published;
         let unavailable = |name: &str, version, why: String| {
-            let (name, ending) = (name.to_owned(), Ending::Unavailable(why));
-            Ok(Attempt { name, version, edits: Vec::new(), ending, compared: None })
+            let (name, outcome) = (name.to_owned(), AttemptOutcome::Unavailable(why));
+            Ok(Attempt { name, version, edits: Vec::new(), outcome, compared: None })
         };
         if !sources.has(repository) {
             return unavailable(path, None, "its repository is not here".to_owned());
@@ -105,11 +105,11 @@ impl Bench {
         let failed = self.build(published, &taken.folder, folder.path(), &mut edits)?;
         let compared = (failed.is_none() && version.is_some()).then(|| self.compare(&taken.folder, folder.path()));
         let place = folder.path().display().to_string();
-        let ending = failed.map_or(Ending::Built, |error| {
+        let outcome = failed.map_or(AttemptOutcome::Built, |error| {
             let said = |field: &str| error[field].as_str().unwrap_or_default().replace(&place, "");
-            Ending::Refused(format!("{}: {}", said("code"), said("what")))
+            AttemptOutcome::Refused(format!("{}: {}", said("code"), said("what")))
         });
-        Ok(Attempt { name, version, edits, ending, compared: compared.transpose()? })
+        Ok(Attempt { name, version, edits, outcome, compared: compared.transpose()? })
     }
 
     /// Compares the objects built from a chart with Helm's output.

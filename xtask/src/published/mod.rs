@@ -10,7 +10,7 @@ mod table;
 
 use anyhow::{Context, Result};
 
-pub use attempt::{Attempt, Bench, Ending};
+pub use attempt::{Attempt, AttemptOutcome, Bench};
 pub use compare::Comparison;
 pub use registry::TinyRegistry;
 pub use sources::Sources;

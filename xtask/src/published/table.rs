@@ -1,6 +1,6 @@
 //! Results of the charts, as a page of the documentation.
 
-use super::{Attempt, Comparison, Ending, PublishedChart};
+use super::{Attempt, AttemptOutcome, Comparison, PublishedChart};
 
 /// Length limit of a reason in the table, in characters.
 const REASON: usize = 300;
@@ -26,10 +26,10 @@ pub fn markdown(attempts: &[(PublishedChart, String, Attempt)], page: &str) -> S
 /// Returns the text above the rows, with the number of charts for each result.
 fn heading(rows: &[String]) -> String {
     let count = |is: &dyn Fn(&str) -> bool| rows.iter().filter(|row| is(column(row, 4))).count();
-    let unavailable = count(&|ending| ending == "–");
+    let unavailable = count(&|outcome| outcome == "–");
     let tried = rows.len() - unavailable;
-    let untouched = count(&|ending| ending == "untouched");
-    let edited = count(&|ending| ending == "edited");
+    let untouched = count(&|outcome| outcome == "untouched");
+    let edited = count(&|outcome| outcome == "edited");
     let built = untouched + edited;
     let percent = |part: usize| (part * 100).checked_div(tried).unwrap_or_default();
     let compared: Vec<_> = rows.iter().map(|row| column(row, 5)).filter(|objects| *objects != "–").collect();
@@ -61,16 +61,16 @@ fn row(published: &PublishedChart, commit: &str, attempt: &Attempt) -> String {
     let objects = attempt.compared.as_ref().map(|found| found.objects.to_string());
     let objects = objects.map(|count| if differences.is_some() { format!("{count}, {DIFFERING}") } else { count });
     let details = || attempt.edits.iter().cloned().chain(differences).collect::<Vec<_>>().join("; ");
-    let (ending, details) = match &attempt.ending {
-        Ending::Built if attempt.edits.is_empty() => ("untouched", details()),
-        Ending::Built => ("edited", details()),
-        Ending::Refused(why) => ("refused", why.clone()),
-        Ending::Unavailable(why) => ("–", why.clone()),
+    let (outcome, details) = match &attempt.outcome {
+        AttemptOutcome::Built if attempt.edits.is_empty() => ("untouched", details()),
+        AttemptOutcome::Built => ("edited", details()),
+        AttemptOutcome::Refused(why) => ("refused", why.clone()),
+        AttemptOutcome::Unavailable(why) => ("–", why.clone()),
     };
     let from = format!("{} {}, {commit}", published.repository.replace('+', "/"), published.path);
     let version = attempt.version.as_deref().unwrap_or("–");
     let (name, details, objects) = (&attempt.name, cell(&details), objects.as_deref().unwrap_or("–"));
-    format!("| {name} | {version} | {from} | {ending} | {objects} | {details} |")
+    format!("| {name} | {version} | {from} | {outcome} | {objects} | {details} |")
 }
 
 /// Returns a cell of a row by its number. Only the last cell may contain a bar.
@@ -98,15 +98,15 @@ mod tests {
 
     #[test]
     fn page_counts_attempts() {
-        let attempt = |edits: &[&str], ending| Attempt {
+        let attempt = |edits: &[&str], outcome| Attempt {
             name: "shop".to_owned(),
             version: Some("1.0".to_owned()),
             edits: edits.iter().map(|edit| (*edit).to_owned()).collect(),
-            compared: matches!(ending, Ending::Built).then(|| Comparison {
+            compared: matches!(outcome, AttemptOutcome::Built).then(|| Comparison {
                 objects: 3,
                 differences: edits.iter().map(|edit| format!("Pod/a: /{edit}")).collect(),
             }),
-            ending,
+            outcome,
         };
         let of = |path: &str, attempt| {
             let published = PublishedChart { repository: "a+b".into(), path: path.into(), values: String::new() };
@@ -114,10 +114,10 @@ mod tests {
         };
         let page = markdown(
             &[
-                of("a", attempt(&[], Ending::Built)),
-                of("b", attempt(&["needs: a"], Ending::Built)),
-                of("c", attempt(&[], Ending::Refused("LF2082: a|b\nc".into()))),
-                of("d", attempt(&[], Ending::Unavailable("it needs c".into()))),
+                of("a", attempt(&[], AttemptOutcome::Built)),
+                of("b", attempt(&["needs: a"], AttemptOutcome::Built)),
+                of("c", attempt(&[], AttemptOutcome::Refused("LF2082: a|b\nc".into()))),
+                of("d", attempt(&[], AttemptOutcome::Unavailable("it needs c".into()))),
             ],
             "",
         );
@@ -129,7 +129,10 @@ mod tests {
         says(&page, "| shop | 1.0 | a/b c, 1234567 of 2026-01-01 | refused | – | LF2082: a\\|b c |");
         says(&page, "in 1 of 2 charts that were built**, 6 objects in all");
         says(&page, "| edited | 3, differing | needs: a; differs from `helm template`: Pod/a: /needs: a |");
-        let later = markdown(&[of("c", attempt(&[], Ending::Built)), of("e", attempt(&[], Ending::Built))], &page);
+        let later = markdown(
+            &[of("c", attempt(&[], AttemptOutcome::Built)), of("e", attempt(&[], AttemptOutcome::Built))],
+            &page,
+        );
         says(&later, "**3 (75 %) built untouched, 1 more after the edits that messages ask for: 4 of 4 (100 %).**");
         says(&later, "in 3 of 4 charts that were built**, 12 objects in all");
         assert_eq!(later.matches("a/b c, ").count(), 1, "{later}");

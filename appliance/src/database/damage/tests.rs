@@ -5,7 +5,7 @@ use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 
 use super::*;
-use crate::audit::{Signing, page};
+use crate::audit::{CheckpointSigner, page};
 use crate::database::{Database, FILE, Storage, check, file};
 use crate::host::Site as Hosted;
 use crate::host::fake::FakeHost;
@@ -116,12 +116,12 @@ async fn host_signs_new_log_as_restart() {
     let folder = folder().await;
     let (host, database) = (FakeHost::new(), Database::open(folder.path()).await.unwrap());
     let site = Hosted::new(host.clone());
-    Signing::default().sign(&database, &site).await.unwrap();
+    CheckpointSigner::default().sign(&database, &site).await.unwrap();
     let before = host.audit.lock().unwrap().ledger.last.clone().unwrap();
     database.close().await;
     damage(folder.path(), DAMAGES[3].1);
     let database = Database::open(folder.path()).await.unwrap();
-    let signing = Signing::default();
+    let signing = CheckpointSigner::default();
     signing.sign(&database, &site).await.unwrap();
     note(&database, "a person").await;
     signing.sign(&database, &site).await.unwrap();

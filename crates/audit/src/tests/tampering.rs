@@ -9,7 +9,7 @@ use super::*;
 
 /// A change to lines, each of which is an entry.
 #[derive(Debug, Clone)]
-enum Tampering {
+enum Alteration {
     /// A byte is changed.
     Flip(usize, u8),
     /// A field has another value, but the hash is unchanged.
@@ -55,18 +55,18 @@ fn checkpoints() -> impl Strategy<Value = Checkpoints> {
     prop_oneof![Just(Kept), Just(Dropped), Just(AllDropped), Just(Fitted), Just(Foreign)]
 }
 
-fn tampering() -> impl Strategy<Value = Tampering> {
+fn tampering() -> impl Strategy<Value = Alteration> {
     let place = any::<usize>;
     prop_oneof![
-        1 => (place(), 1..=255_u8).prop_map(|(place, mask)| Tampering::Flip(place, mask)),
-        1 => (place(), edit()).prop_map(|(place, edit)| Tampering::Edit(place, edit)),
-        1 => place().prop_map(Tampering::Remove),
-        1 => place().prop_map(Tampering::Repeat),
-        1 => (place(), place()).prop_map(|(one, other)| Tampering::Swap(one, other)),
-        1 => (place(), place()).prop_map(|(from, to)| Tampering::Insert(from, to)),
-        1 => place().prop_map(Tampering::Cut),
-        1 => place().prop_map(Tampering::Shorten),
-        3 => (place(), edit(), checkpoints()).prop_map(|(place, edit, fate)| Tampering::Restamp(place, edit, fate)),
+        1 => (place(), 1..=255_u8).prop_map(|(place, mask)| Alteration::Flip(place, mask)),
+        1 => (place(), edit()).prop_map(|(place, edit)| Alteration::Edit(place, edit)),
+        1 => place().prop_map(Alteration::Remove),
+        1 => place().prop_map(Alteration::Repeat),
+        1 => (place(), place()).prop_map(|(one, other)| Alteration::Swap(one, other)),
+        1 => (place(), place()).prop_map(|(from, to)| Alteration::Insert(from, to)),
+        1 => place().prop_map(Alteration::Cut),
+        1 => place().prop_map(Alteration::Shorten),
+        3 => (place(), edit(), checkpoints()).prop_map(|(place, edit, fate)| Alteration::Restamp(place, edit, fate)),
     ]
 }
 
@@ -132,25 +132,25 @@ impl SignedLog {
     }
 
     /// Returns the export after the tampering.
-    fn tamper(&self, tampering: &Tampering) -> Vec<u8> {
+    fn tamper(&self, tampering: &Alteration) -> Vec<u8> {
         let mut lines = self.lines.clone();
         let entry = |place: usize| self.entries[place % self.entries.len()];
         match *tampering {
-            Tampering::Flip(place, mask) => return flip_byte(lines, entry(place), place, mask),
-            Tampering::Edit(place, edit) => {
+            Alteration::Flip(place, mask) => return flip_byte(lines, entry(place), place, mask),
+            Alteration::Edit(place, edit) => {
                 let index = place % self.log.texts.len();
                 let hash = self.log.heads[index + 1].hash.to_string();
                 entry_line(&edit.of(&self.log.texts[index]), &hash).trim_end().clone_into(&mut lines[entry(index)]);
             }
-            Tampering::Remove(place) => drop(lines.remove(entry(place))),
-            Tampering::Repeat(place) => lines.insert(entry(place), lines[entry(place)].clone()),
-            Tampering::Swap(one, other) => lines.swap(entry(one), entry(other)),
-            Tampering::Insert(from, to) => lines.insert(to % self.lines.len(), lines[entry(from)].clone()),
-            Tampering::Cut(place) => lines.truncate(place % self.lines.len()),
-            Tampering::Shorten(place) => {
+            Alteration::Remove(place) => drop(lines.remove(entry(place))),
+            Alteration::Repeat(place) => lines.insert(entry(place), lines[entry(place)].clone()),
+            Alteration::Swap(one, other) => lines.swap(entry(one), entry(other)),
+            Alteration::Insert(from, to) => lines.insert(to % self.lines.len(), lines[entry(from)].clone()),
+            Alteration::Cut(place) => lines.truncate(place % self.lines.len()),
+            Alteration::Shorten(place) => {
                 lines = self.log.restore_to(i64::try_from(place % self.log.texts.len()).unwrap()).lines();
             }
-            Tampering::Restamp(place, edit, fate) => {
+            Alteration::Restamp(place, edit, fate) => {
                 lines = self.restamp(place % self.log.texts.len(), edit, fate).lines();
             }
         }
@@ -176,7 +176,7 @@ proptest! {
         if bytes != signed.lines.join("\n").into_bytes() {
             let on_the_host = LogKnowledge { last: signed.log.ledger.last.clone(), ..known_keys(&signed.key) };
             prop_assert!(verify(&bytes[..], &on_the_host).is_err(), "{tampering:?}");
-            let needs_a_key = matches!(tampering, Tampering::Shorten(_) | Tampering::Restamp(..));
+            let needs_a_key = matches!(tampering, Alteration::Shorten(_) | Alteration::Restamp(..));
             let without_key = verify(&bytes[..], &LogKnowledge::default());
             prop_assert!(needs_a_key || without_key.is_err(), "without a key: {tampering:?}");
         }

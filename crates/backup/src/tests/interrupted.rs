@@ -54,13 +54,13 @@ fn full_disk_keeps_older_backups() {
 }
 
 /// A stream that records the minimum of free disk space while it is read.
-struct Watching<'a> {
+struct FreeSpaceProbe<'a> {
     bytes: Cursor<&'a [u8]>,
     disk: &'a Path,
     least_free_bytes: u64,
 }
 
-impl Read for Watching<'_> {
+impl Read for FreeSpaceProbe<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.least_free_bytes = self.least_free_bytes.min(free_bytes(self.disk));
         self.bytes.read(buffer)
@@ -80,18 +80,18 @@ fn backup_stops_at_reserve_without_leftovers() {
     let reserve = Reserve { bytes: before - 40 * MIB as u64, inodes: 0 };
     let repository = repository.with_reserve(reserve);
     let new = random(53, 120 * MIB);
-    let mut watching = Watching { bytes: Cursor::new(&new), disk: &disk, least_free_bytes: u64::MAX };
+    let mut probe = FreeSpaceProbe { bytes: Cursor::new(&new), disk: &disk, least_free_bytes: u64::MAX };
     let stopped = repository.save(NewBackup {
         kind: BackupKind::Full,
         time: time("2026-11-21T12:00:00Z"),
         facts: facts("1.1.0"),
-        streams: vec![(name("database"), &mut watching)],
+        streams: vec![(name("database"), &mut probe)],
         documents: Vec::new(),
     });
     assert_eq!(stopped.unwrap_err().code(), codes::BACKUP_STOPPED);
     // Index files are written however little space is free.
-    assert!(watching.least_free_bytes + MIB as u64 >= reserve.bytes, "{} {reserve:?}", watching.least_free_bytes);
-    assert!(watching.least_free_bytes < before - 10 * MIB as u64, "it began to write");
+    assert!(probe.least_free_bytes + MIB as u64 >= reserve.bytes, "{} {reserve:?}", probe.least_free_bytes);
+    assert!(probe.least_free_bytes < before - 10 * MIB as u64, "it began to write");
     assert_only_older(&repository, &older, &data);
     assert!(free_bytes(&disk) + MIB as u64 > before, "{} {before}", free_bytes(&disk));
     let saved = save(&repository, "2026-11-21T13:00:00Z", &[("database", &new[..20 * MIB])]).unwrap();

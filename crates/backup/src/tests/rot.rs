@@ -203,9 +203,9 @@ fn seven_rounds_read_the_repository() {
 }
 
 /// A stream that performs an action when it is read for the first time.
-struct Acting<'a>(Option<Box<dyn FnOnce() + 'a>>, Cursor<Vec<u8>>);
+struct TriggerStream<'a>(Option<Box<dyn FnOnce() + 'a>>, Cursor<Vec<u8>>);
 
-impl Read for Acting<'_> {
+impl Read for TriggerStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // The data that was read earlier has been stored by now.
         if self.1.position() > 0
@@ -246,7 +246,7 @@ fn log_backup_runs_during_base_backup() {
         assert!(matches!(second, Err(BackupError::InUse(_))), "two of all data");
     };
     let data = random(400, 3 * MIB);
-    let mut base = Acting(Some(Box::new(act)), Cursor::new(data.clone()));
+    let mut base = TriggerStream(Some(Box::new(act)), Cursor::new(data.clone()));
     let saved = kept
         .repository
         .save(NewBackup {

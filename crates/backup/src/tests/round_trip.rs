@@ -40,13 +40,13 @@ fn streams_and_documents_round_trip() {
 }
 
 /// A stream that records when it is read.
-struct Noting<'a> {
+struct ReadRecorder<'a> {
     name: &'a str,
     bytes: Cursor<Vec<u8>>,
     order: &'a RefCell<Vec<String>>,
 }
 
-impl Read for Noting<'_> {
+impl Read for ReadRecorder<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut order = self.order.borrow_mut();
         if order.last().is_none_or(|last| last != self.name) {
@@ -61,13 +61,13 @@ fn streams_are_read_in_given_order() {
     let kept = empty();
     let order = RefCell::new(Vec::new());
     let names = ["postgres/database", "cache/keys", "postgres/globals", "a", "LANDFALL/logs/postgres"];
-    let of = |(index, name): (usize, &'static str)| Noting {
+    let of = |(index, name): (usize, &'static str)| ReadRecorder {
         name,
         bytes: Cursor::new(random(index as u64, 2 * MIB + index)),
         order: &order,
     };
-    let mut noting: Vec<Noting<'_>> = names.into_iter().enumerate().map(of).collect();
-    let streams = noting.iter_mut().map(|one| (name(one.name), one as &mut dyn Read)).collect();
+    let mut streams: Vec<ReadRecorder<'_>> = names.into_iter().enumerate().map(of).collect();
+    let streams = streams.iter_mut().map(|one| (name(one.name), one as &mut dyn Read)).collect();
     let documents = vec![(name("LANDFALL/manifest.json"), b"{}".to_vec())];
     let (kind, time) = (BackupKind::Full, time("2026-11-21T12:00:00Z"));
     let new = NewBackup { kind, time, facts: facts("starter"), streams, documents };

@@ -43,7 +43,7 @@ pub const ARCHIVE_BYTES: u64 = 64 << 20;
 pub struct ChartFiles(pub BTreeMap<String, Vec<u8>>);
 
 /// Use of the limits so far, and the name of the chart in messages.
-struct Unpacking<'a> {
+struct ChartUnpacker<'a> {
     name: &'a str,
     limits: Limits,
     members: usize,
@@ -53,10 +53,10 @@ struct Unpacking<'a> {
 impl ChartFiles {
     /// Reads an archive; `name` is its name in messages.
     pub fn of_archive(name: &str, archive: &[u8], limits: Limits) -> Result<Self> {
-        let mut unpacking = Unpacking::new(name, limits);
-        let files = unpacking.archive(name, archive)?;
-        let mut files = Self(unpacking.without_top_folder(name, files)?);
-        unpacking.subcharts(&mut files)?;
+        let mut unpacker = ChartUnpacker::new(name, limits);
+        let files = unpacker.archive(name, archive)?;
+        let mut files = Self(unpacker.without_top_folder(name, files)?);
+        unpacker.subcharts(&mut files)?;
         Ok(files)
     }
 
@@ -69,11 +69,11 @@ impl ChartFiles {
     /// Reads a folder, without Git's files and those in its `.helmignore`.
     pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
         let name = folder.display().to_string();
-        let mut unpacking = Unpacking::new(&name, limits);
+        let mut unpacker = ChartUnpacker::new(&name, limits);
         let mut files = Self::default();
         let ignored = HelmIgnore::of(folder)?;
-        unpacking.folder(folder, "", &ignored, &mut files.0)?;
-        unpacking.subcharts(&mut files)?;
+        unpacker.folder(folder, "", &ignored, &mut files.0)?;
+        unpacker.subcharts(&mut files)?;
         Ok(files)
     }
 
@@ -111,7 +111,7 @@ fn is_chart_folder(folder: &str) -> bool {
     true
 }
 
-impl<'a> Unpacking<'a> {
+impl<'a> ChartUnpacker<'a> {
     fn new(name: &'a str, limits: Limits) -> Self {
         Self { name, limits, members: 0, bytes: 0 }
     }

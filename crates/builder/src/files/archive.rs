@@ -75,14 +75,14 @@ pub fn members(
     if wanted.iter().filter(at_hand).count() == wanted.len() {
         return Ok(known.into_iter().filter(|(member, _)| wanted.contains(&member.as_str())).collect());
     }
-    let mut unpacking = Unpacking { store, name, wanted, limits, found: Members::new(), names: Vec::new() };
-    unpacking.all(compression.reader(store.open(archive)?))?;
-    let found = unpacking.complete()?;
+    let mut unpacker = ArchiveUnpacker { store, name, wanted, limits, found: Members::new(), names: Vec::new() };
+    unpacker.all(compression.reader(store.open(archive)?))?;
+    let found = unpacker.complete()?;
     write_record(&path, known.into_iter().chain(found.clone()))?;
     Ok(found)
 }
 
-struct Unpacking<'a> {
+struct ArchiveUnpacker<'a> {
     store: &'a ContentStore,
     name: &'a str,
     wanted: &'a [&'a str],
@@ -92,7 +92,7 @@ struct Unpacking<'a> {
     names: Vec<String>,
 }
 
-impl Unpacking<'_> {
+impl ArchiveUnpacker<'_> {
     fn refuse(&self, what: impl std::fmt::Display) -> BuildError {
         BuildError::new(codes::ARCHIVE_INVALID, format!("{} {what}", self.name))
     }

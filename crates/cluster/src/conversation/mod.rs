@@ -30,7 +30,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::no_answer::NoAnswer;
-use super::output::{Beginning, Output};
+use super::output::{Output, OutputHead};
 use super::program::Program;
 use trailer::Trailer;
 
@@ -100,7 +100,7 @@ pub(super) async fn converse(
 ) -> Result<ConversationResult, NoAnswer> {
     let (sink, source) = connection.into_stream().split();
     let sent_bytes = AtomicU64::new(0);
-    let mut stderr = Beginning::default();
+    let mut stderr = OutputHead::default();
     let status = tokio::select! {
         status = receive(source, &mut output, &mut stderr) => status?,
         abandoned = send(sink, input, &sent_bytes) => return Err(abandoned),
@@ -115,7 +115,7 @@ pub(super) async fn converse(
 async fn receive(
     mut source: impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
     output: &mut StandardOutput,
-    stderr: &mut Beginning,
+    stderr: &mut OutputHead,
 ) -> Result<Status, NoAnswer> {
     loop {
         let message = source.next().await.ok_or_else(NoAnswer::broken_off)?;
@@ -173,14 +173,14 @@ pub(super) struct StandardOutput {
 }
 
 enum Target {
-    Kept(Beginning),
+    Kept(OutputHead),
     Passed(mpsc::Sender<Bytes>),
 }
 
 impl StandardOutput {
     /// Keeps the beginning of the output.
     pub(super) fn keep(trailer: Option<Trailer>) -> Self {
-        Self { target: Target::Kept(Beginning::default()), trailer, bytes: 0 }
+        Self { target: Target::Kept(OutputHead::default()), trailer, bytes: 0 }
     }
 
     /// Passes all output on, as fast as it is consumed.

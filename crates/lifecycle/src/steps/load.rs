@@ -15,7 +15,7 @@ use super::objects::DELETION_SECONDS;
 use super::set_aside::SetAside;
 use crate::context::Site;
 use landfall_engine::step::{ObservedState, Step, StepError};
-use landfall_site::backups::load::Loading;
+use landfall_site::backups::load::StreamLoad;
 use landfall_site::backups::{BackupFolder, Manifest, SavedStream, unusable};
 use landfall_site::pods::{Container, object_name};
 
@@ -85,11 +85,11 @@ impl BackupStream {
     }
 
     /// Loads it into the volume of this container.
-    fn load(&self, site: &Site, backup: &OpenBackup, loading: Loading<'_>) -> Result<(), StepError> {
-        loading.load(backup)?;
+    fn load(&self, site: &Site, backup: &OpenBackup, load: StreamLoad<'_>) -> Result<(), StepError> {
+        load.load(backup)?;
         let Some(Recovery { to, logs }) = &self.recovery else { return Ok(()) };
         let logs = Self::repository(site)?.open_backups(logs).map_err(unusable)?;
-        loading.recover(&logs, *to)
+        load.recover(&logs, *to)
     }
 
     /// Returns the number of programs that run in sequence: the load, each log backup, and the recovery.
@@ -148,7 +148,7 @@ impl Load {
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
         let (paths, progress) = (&site.data.paths, &*site.progress);
-        self.stream.load(site, backup, Loading { cluster, paths, saved, into: &into, progress })?;
+        self.stream.load(site, backup, StreamLoad { cluster, paths, saved, into: &into, progress })?;
         Self::delete_pod(saved, cluster)
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn log_stream(backup: &Backup, saved: &SavedStream) -> Result<StreamN
 
 /// A stream to load, and its target container.
 #[derive(Clone, Copy)]
-pub struct Loading<'a> {
+pub struct StreamLoad<'a> {
     /// The cluster of the container.
     pub cluster: &'a Cluster,
     /// Paths with the volumes: a load that would fill their filesystem is stopped.
@@ -66,7 +66,7 @@ pub struct Loading<'a> {
     pub progress: &'a dyn Progress,
 }
 
-impl Loading<'_> {
+impl StreamLoad<'_> {
     /// Fills an empty volume: runs the rule's program with the stream as its input.
     pub fn load(&self, backup: &OpenBackup) -> Result<(), StepError> {
         let (name, rule) = (self.saved.name(), &self.saved.rule);

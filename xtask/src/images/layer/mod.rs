@@ -281,7 +281,7 @@ pub struct Layer {
     pub size: u64,
     /// Compression of the file.
     #[serde(default)]
-    pub packing: Packing,
+    pub compression: LayerCompression,
     /// The compressed file.
     #[serde(skip)]
     pub path: PathBuf,
@@ -290,7 +290,7 @@ pub struct Layer {
 /// Compression of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Packing {
+pub enum LayerCompression {
     /// Gzip, as in most registries.
     #[default]
     Gzip,
@@ -298,7 +298,7 @@ pub enum Packing {
     Zstd,
 }
 
-impl Packing {
+impl LayerCompression {
     /// Returns the layer's media type.
     pub fn media_type(self) -> &'static str {
         match self {
@@ -326,7 +326,7 @@ pub fn ensure_zstd(workshop: &Workshop, name: &str, layer: &Layer) -> Result<Lay
         let packed = compress_to_vec(MultiGzDecoder::new(BufReader::new(file)), CompressionLevel::Fastest);
         put(path, &packed)?;
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&packed)));
-        Ok(Layer { digest, size: packed.len() as u64, packing: Packing::Zstd, ..layer.clone() })
+        Ok(Layer { digest, size: packed.len() as u64, compression: LayerCompression::Zstd, ..layer.clone() })
     })
 }
 
@@ -358,7 +358,7 @@ pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
     let (diff_id, _, compressor) = plain.finish();
     let (digest, size, mut writer) = compressor.finish()?.finish();
     writer.flush()?;
-    Ok(Layer { digest, diff_id, size, packing: Packing::Gzip, path: path.to_path_buf() })
+    Ok(Layer { digest, diff_id, size, compression: LayerCompression::Gzip, path: path.to_path_buf() })
 }
 
 /// Writer that hashes everything it passes to another writer.

@@ -179,9 +179,9 @@ fn failed_backup_releases_writers() {
 }
 
 /// A fake pod whose programs print this text.
-struct Printing(&'static str);
+struct PrintingPod(&'static str);
 
-impl RulePrograms for Printing {
+impl RulePrograms for PrintingPod {
     fn stream(&self) -> &'static str {
         "db/rows"
     }
@@ -197,7 +197,7 @@ impl RulePrograms for Printing {
 
 /// Returns the counts of a backup with one stream as JSON, and the time of its cut.
 fn cut_counts(prints: &'static str, is_held: bool) -> (String, String) {
-    let (pod, program, hold) = (Printing(prints), ["count".to_owned()], hold(HoldUntil::End));
+    let (pod, program, hold) = (PrintingPod(prints), ["count".to_owned()], hold(HoldUntil::End));
     let source = PodStream::new(&pod, &program, &SilentProgress);
     let writers = if is_held { vec![HoldableStream { pod: &pod, hold: &hold, source }] } else { Vec::new() };
     let logged = if is_held { Vec::new() } else { vec!["db/rows".to_owned()] };

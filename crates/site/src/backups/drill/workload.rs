@@ -12,7 +12,7 @@ use landfall_error_codes::{Code, CodedError, codes};
 use serde_json::Value;
 
 use super::super::check::{CheckResult, CheckSubject, check, limit_seconds};
-use super::super::load::Loading;
+use super::super::load::StreamLoad;
 use super::trial::Trial;
 use super::{Drill, SavedStream, network};
 use crate::pods::Container;
@@ -121,10 +121,10 @@ impl Drill<'_> {
         let loader = container(LOADER);
         for saved in group {
             let (cluster, paths, progress) = (self.cluster, self.paths, self.progress);
-            let loading = Loading { cluster, paths, saved, into: &loader, progress };
-            loading.load(trial.backup)?;
+            let load = StreamLoad { cluster, paths, saved, into: &loader, progress };
+            load.load(trial.backup)?;
             if let Some(recovery) = trial.recovery(saved) {
-                loading.recover(&recovery.logs, recovery.to)?;
+                load.recover(&recovery.logs, recovery.to)?;
             }
         }
         let end = END_LOADING.map(str::to_owned);
