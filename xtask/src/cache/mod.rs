@@ -161,6 +161,14 @@ impl Cache {
         Ok(file)
     }
 
+    /// Waits for the lock of this name to be free of exclusive holders, and shares it with others. It is released like
+    /// that of [`Cache::lock`].
+    pub fn lock_shared(&self, name: &str) -> Result<File> {
+        let file = self.lock_file(name)?;
+        file.lock_shared().with_context(|| format!("cannot share the lock {name}"))?;
+        Ok(file)
+    }
+
     fn lock_file(&self, name: &str) -> Result<File> {
         let folder = self.root.join("locks");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -181,7 +189,8 @@ fn commit(unfinished: &Path, path: &Path) -> Result<()> {
         .with_context(|| format!("cannot sync the folder {}", parent.display()))
 }
 
-fn remove_folder(path: &Path) -> Result<()> {
+/// Removes a folder with all it contains, if it exists.
+pub fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))

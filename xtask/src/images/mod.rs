@@ -171,6 +171,8 @@ pub fn ensure_all() -> Result<Parts> {
 /// Builds every part that is missing in the workshop's cache.
 pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
     let start = Instant::now();
+    // Held to the end, so that each module finds what earlier ones have compiled.
+    let _work = go::GoWork::start(workshop.cache())?;
     // Debian packages are downloaded while Go compiles: one waits for the network, the other for the processor.
     let published = std::thread::scope(|scope| {
         let packages = scope.spawn(|| -> Result<Vec<PublishedContent>> {

@@ -358,9 +358,16 @@ impl NodePack {
     }
 }
 
-/// Returns the starter's kube-proxy image, which is assembled again here for comparison.
-pub fn kube_proxy(workshop: &Workshop) -> Result<PublishedContent> {
-    STARTER.kube_proxy(workshop)
+/// Returns the image of the pod network's daemon.
+pub fn flannel(workshop: &Workshop) -> Result<PublishedContent> {
+    let layers = [
+        debian::ensure_base(workshop)?,
+        PACKET_FILTER.ensure_difference(workshop)?,
+        program_layer(workshop, &FLANNEL, &["opt/bin/flanneld"])?,
+    ];
+    let reference = format!("ghcr.io/flannel-io/flannel:{}", FLANNEL.version(workshop)?);
+    let settings = Settings { entrypoint: &["/opt/bin/flanneld"], ..Settings::default() };
+    Ok(image("flannel", reference, &layers, &settings))
 }
 
 /// Returns a layer with the files that a static program expects: certificates, accounts, a folder for temporary files.
@@ -407,11 +414,6 @@ fn other_images(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     let base = static_base(workshop)?;
     let on_base = |layer: Layer| [base.clone(), layer];
     let local_path = program_layer(workshop, &LOCAL_PATH, &["usr/bin/local-path-provisioner"])?;
-    let flannel = [
-        debian::ensure_base(workshop)?,
-        PACKET_FILTER.ensure_difference(workshop)?,
-        program_layer(workshop, &FLANNEL, &["opt/bin/flanneld"])?,
-    ];
     Ok(vec![
         image(
             "pause",
@@ -425,12 +427,7 @@ fn other_images(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
             &on_base(program_layer(workshop, &COREDNS, &["coredns"])?),
             &Settings { user: "65532:65532", entrypoint: &["/coredns"], ..Settings::default() },
         ),
-        image(
-            "flannel",
-            format!("ghcr.io/flannel-io/flannel:{}", FLANNEL.version(workshop)?),
-            &flannel,
-            &Settings { entrypoint: &["/opt/bin/flanneld"], ..Settings::default() },
-        ),
+        flannel(workshop)?,
         image(
             "local-path-provisioner",
             format!("docker.io/rancher/local-path-provisioner:{}", LOCAL_PATH.version(workshop)?),

@@ -11,10 +11,10 @@ use crate::printer;
 
 /// Compares a second build of some images with the first. These are the base layer, every image of the starter release,
 /// one of a later release, and one that combines packages with a compiled program. All other images hold only compiled
-/// programs; one image represents them, because linking all of them again would take minutes.
+/// programs; one image represents them, because compiling all of them again would take half an hour.
 ///
 /// The second build shares nothing with the first. It has its own cache, in a new folder under `scratch`, so Debian
-/// packages are unpacked and Go programs linked again.
+/// packages are unpacked and the Go program compiled again.
 pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
     let folder = tempfile::tempdir_in(scratch).context("cannot create a folder for the second build")?;
     let first = Workshop::over(workshop.cache().clone()).asking_again();
@@ -29,7 +29,7 @@ pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
         (&postgres::LATER, postgres::later),
         (&starter::PYTHON, starter::python),
         (&starter::VALKEY, starter::valkey),
-        (&node_pack::PACKET_FILTER, node_pack::kube_proxy),
+        (&node_pack::PACKET_FILTER, node_pack::flannel),
     ];
     for (root, make) in images {
         let (one, two) = (make(workshop)?, make(&second)?);

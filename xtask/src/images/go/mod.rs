@@ -11,6 +11,10 @@ use super::{Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup;
 
+mod work;
+
+pub use work::GoWork;
+
 /// Folder of a module with headers that its upstream lacks.
 const INCLUDE: &str = "include";
 
@@ -132,6 +136,7 @@ impl GoModule {
             setup::ensure_packages(packages::INSPECTION)?;
             // Compilers use much memory and both cores, so only one runs at a time, at low priority.
             let _one = workshop.cache().lock("go-build")?;
+            let work = GoWork::start(workshop.cache())?;
             let source = tempfile::tempdir().context("cannot create a folder for the module")?;
             for file in module_files(&self.folder(workshop))? {
                 let name = file.file_name().context("a file has a name")?;
@@ -140,7 +145,7 @@ impl GoModule {
             }
             for program in self.programs {
                 let output = folder.join(program.file);
-                self.compile(workshop, program, source.path(), &output)?;
+                self.compile(workshop, &work, program, source.path(), &output)?;
                 match self.build {
                     Build::Go | Build::StaticC { .. } | Build::StaticCpp { .. } => check_static(&output)?,
                     Build::LoadingC => check_loading(&output)?,
@@ -150,9 +155,16 @@ impl GoModule {
         })
     }
 
-    fn compile(&self, workshop: &Workshop, program: &Program, source: &Path, output: &Path) -> Result<()> {
+    fn compile(
+        &self,
+        workshop: &Workshop,
+        work: &GoWork<'_>,
+        program: &Program,
+        source: &Path,
+        output: &Path,
+    ) -> Result<()> {
         let (cgo, tags) = self.tags().map_or(("0", ""), |tags| ("1", tags));
-        let mut command = Command::new("go");
+        let mut command = work.command();
         if matches!(self.build, Build::StaticCpp { .. }) {
             command.env("CGO_CPPFLAGS", format!("-I{}", self.folder(workshop).join(INCLUDE).display()));
             command.env("CGO_CFLAGS", QUICK).env("CGO_CXXFLAGS", QUICK);
@@ -165,7 +177,7 @@ impl GoModule {
             .arg(program.package)
             .current_dir(source)
             .env("CGO_ENABLED", cgo)
-            .env("GOFLAGS", "-mod=readonly -trimpath -buildvcs=false")
+            .env("GOFLAGS", "-mod=readonly -modcacherw -trimpath -buildvcs=false")
             .env("GOOS", "linux")
             .env("GOARCH", "amd64")
             .output()
