@@ -73,6 +73,7 @@ impl Arguments {
         match (&self.only, part.runs) {
             (Some(only), _) => is_asked_for(only, part.name),
             (None, Runs::Always) => true,
+            (None, Runs::ExceptInTurns(turns)) => self.full || !turn.is_some_and(|turn| turn.is_among(turns)),
             (None, Runs::InTurns(turns)) => self.full || turn.is_some_and(|turn| turn.is_among(turns)),
             (None, Runs::WhenFull) => self.full,
         }
@@ -128,8 +129,9 @@ fn announce(arguments: &Arguments, chosen: &[&Part], turn: Option<Turn>) {
     if arguments.only.is_some() {
         return;
     }
-    let is_left =
-        |part: &&Part| matches!(part.runs, Runs::InTurns(_)) && chosen.iter().all(|one| one.name != part.name);
+    let is_left = |part: &&Part| {
+        matches!(part.runs, Runs::InTurns(_) | Runs::ExceptInTurns(_)) && chosen.iter().all(|one| one.name != part.name)
+    };
     let left: Vec<&str> = PARTS.iter().filter(is_left).map(|part| part.name).collect();
     if left.is_empty() {
         return;
@@ -230,6 +232,22 @@ mod tests {
             [asks(None, false, None), asks(None, true, None), asks(Some("heavy"), false, None)],
             [false, true, true]
         );
+    }
+
+    #[test]
+    fn excepted_turn_leaves_part_out() {
+        let turn = Turn::of_this_commit();
+        let asks = |part: Part, full, turn| {
+            let arguments = Arguments { only: None, full, keep_going: false, report: false };
+            arguments.asks_for(&part, turn)
+        };
+        let never = || parts::background_part("light", || Ok(())).except_in_turns(&[0, 1, 2, 3, 4]);
+        assert_eq!(
+            [asks(never(), false, Some(turn)), asks(never(), true, Some(turn)), asks(never(), false, None)],
+            [false, true, true]
+        );
+        let always = parts::background_part("light", || Ok(())).except_in_turns(&[]);
+        assert!(asks(always, false, Some(turn)));
     }
 
     #[test]

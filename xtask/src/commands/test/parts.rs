@@ -34,6 +34,8 @@ pub(super) const BUILD: &str = "build";
 pub(super) enum Runs {
     /// Always: it fits CI.
     Always,
+    /// In every other turn than these, and with `--full`.
+    ExceptInTurns(&'static [u32]),
     /// In these turns, and with `--full`.
     InTurns(&'static [u32]),
     /// With `--full`: it takes longer than CI allows, or needs more of the machine than CI has.
@@ -53,6 +55,11 @@ impl Part {
     pub(super) const fn in_turns(self, turns: &'static [u32]) -> Self {
         Self { runs: Runs::InTurns(turns), ..self }
     }
+
+    /// Returns this part, to leave these turns to longer ones.
+    pub(super) const fn except_in_turns(self, turns: &'static [u32]) -> Self {
+        Self { runs: Runs::ExceptInTurns(turns), ..self }
+    }
 }
 
 pub(super) const fn when_full(name: &'static str, run: fn() -> Result<()>) -> Part {
@@ -66,9 +73,9 @@ pub(super) const PARTS: &[Part] = &[
     part(BUILD, build),
     background_part("machines", machines),
     background_part("demo", demo),
-    background_part("site", sites::site),
+    background_part("site", sites::site).except_in_turns(&[0]),
     background_part("upgrades", sites::upgrades).in_turns(&[0]),
-    background_part("cluster", cluster).in_turns(&[4]),
+    background_part("cluster", cluster).in_turns(&[0]),
     background_part("node", sites::node).in_turns(&[1]),
     background_part("licensed", sites::licensed_sites).in_turns(&[2]),
     background_part("browser", sites::browser).in_turns(&[3]),
@@ -77,7 +84,7 @@ pub(super) const PARTS: &[Part] = &[
     part("unit", unit::run),
     part("filesystems", unit::run_on_filesystems),
     part("gpu", gpu),
-    part(pages::NAME, pages::run).in_turns(&[1, 2, 3, 4]),
+    part(pages::NAME, pages::run).in_turns(&[1, 3, 4]),
     part("images", assemble_images),
     part("vendor", vendor).in_turns(&[0]),
     part("strings", strings).in_turns(&[1]),
@@ -90,6 +97,7 @@ pub(super) const PARTS: &[Part] = &[
     when_full("large", sites::large),
     when_full("busy-log", sites::busy_log),
     when_full("stock", stock),
+    when_full("interruptions", sites::interruptions),
     when_full("cuts", sites::cuts),
     when_full("faults", sites::faults),
     when_full("drills", sites::drills),

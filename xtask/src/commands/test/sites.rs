@@ -36,7 +36,7 @@ const FAULTS: &str = "every_fault";
 const DRILLS: &str = "drills_under_load";
 
 /// Tests of the part `recovery`: interrupted installs, uninstalls and restores, and kept data. Interrupted changes are
-/// in `upgrades`, and plain restores in `node`. The first test runs alone, because it compares the time of each step
+/// in `interruptions`, and plain restores in `node`. The first test runs alone, because it compares the time of each step
 /// with the plan.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
@@ -49,8 +49,11 @@ const ADMINISTRATION: [&str; 6] =
 /// rollback between two programs.
 const LICENSED: [&str; 2] = ["license_check::", "two_programs::"];
 
-/// Tests of the part `upgrades`: upgrades and rollbacks, and power cuts at an instant of each kind.
-const UPGRADES: [&str; 2] = ["another_release::", "cut_upgrades::an_instant"];
+/// Tests of the part `upgrades`, one for each lane: upgrades and rollbacks that succeed, and upgrades that fail.
+const UPGRADES: &str = "another_release::";
+
+/// Tests of the part `interruptions`, one for each lane: changes whose power is cut at an instant of each kind.
+const INTERRUPTIONS: &str = "cut_upgrades::an_instant";
 
 /// Test of a real site from a real browser.
 const CUSTOMER: &str = "browser::a_customer";
@@ -64,16 +67,21 @@ const BROWSER: [&str; 5] = [CUSTOMER, "damage::", "host_pack::", "refusals::", "
 const NODE: [&str; 2] = ["node_upgrade::", "backups::"];
 
 /// Tests with a separate part each, because they are long or need much disk space.
-const LONG: [&str; 5] = [LARGE, BUSY_LOG, CUTS, FAULTS, DRILLS];
+const LONG: [&str; 7] = [LARGE, BUSY_LOG, CUTS, FAULTS, DRILLS, UPGRADES, INTERRUPTIONS];
 
 /// The remaining tests: install and uninstall, changes of settings, a few faults, and the handbook's guide.
 pub(super) fn site() -> Result<()> {
-    let parts: [&[&str]; 7] = [&LONG, &RECOVERY, &ADMINISTRATION, &LICENSED, &UPGRADES, &BROWSER, &NODE];
+    let parts: [&[&str]; 6] = [&LONG, &RECOVERY, &ADMINISTRATION, &LICENSED, &BROWSER, &NODE];
     sites(&parts.concat().into_iter().flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
 pub(super) fn upgrades() -> Result<()> {
-    sites(&UPGRADES)
+    sites(&[UPGRADES])
+}
+
+/// Takes half an hour.
+pub(super) fn interruptions() -> Result<()> {
+    sites(&[INTERRUPTIONS])
 }
 
 /// Runs the tests with machines and real clusters that these arguments of the test program select.
