@@ -28,14 +28,14 @@ pub fn bring() {
     }
 }
 
-/// Stores the dependencies that were built for the programs.
+/// Stores the dependencies that were built for the programs, unless those of tests, which include them, are stored.
 pub fn keep_for_programs() -> Result<()> {
-    Keeper::of_this_clone()?.keep(PROGRAMS_ONLY)
+    Keeper::of_this_clone()?.keep_for_programs()
 }
 
-/// Stores the dependencies that were built for programs, tests and lints.
+/// Stores the dependencies that were built for programs, tests and lints, in place of those of the programs alone.
 pub fn keep_for_tests() -> Result<()> {
-    Keeper::of_this_clone()?.keep(WITH_TESTS)
+    Keeper::of_this_clone()?.keep_for_tests()
 }
 
 /// Stores the dependencies that were built for the host's own target.
@@ -57,6 +57,18 @@ impl Keeper {
         let (key, family) = (Key::of(&material.exact), Key::of(&material.of_family).digest());
         let build = Build { target: workspace::target_folder(), digest: key.digest(), family };
         Ok(Self { build, cache: Cache::open()?, key, own: own_targets })
+    }
+
+    fn keep_for_programs(&self) -> Result<()> {
+        if self.cache.contains(WITH_TESTS.name, &self.key) {
+            return Ok(());
+        }
+        self.keep(PROGRAMS_ONLY)
+    }
+
+    fn keep_for_tests(&self) -> Result<()> {
+        self.keep(WITH_TESTS)?;
+        self.cache.remove(PROGRAMS_ONLY.name, &self.key)
     }
 
     fn keep(&self, kind: Kind) -> Result<()> {
@@ -157,6 +169,19 @@ mod tests {
         std::fs::remove_dir_all(second.folder_of("glibc")).unwrap();
         second.bring(&cache).unwrap();
         assert!(!second.folder_of("glibc").exists(), "once is enough");
+    }
+
+    #[test]
+    fn dependencies_of_tests_replace_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = create_build(&folder.path().join("first"), &folder.path().join("cache"));
+        let kept = |kind: Kind| keeper.cache.contains(kind.name, &keeper.key);
+        keeper.keep_for_programs().unwrap();
+        assert_eq!([kept(PROGRAMS_ONLY), kept(WITH_TESTS)], [true, false]);
+        keeper.keep_for_tests().unwrap();
+        assert_eq!([kept(PROGRAMS_ONLY), kept(WITH_TESTS)], [false, true]);
+        keeper.keep_for_programs().unwrap();
+        assert_eq!([kept(PROGRAMS_ONLY), kept(WITH_TESTS)], [false, true]);
     }
 
     #[test]

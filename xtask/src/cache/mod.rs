@@ -148,6 +148,12 @@ impl Cache {
         Ok(path)
     }
 
+    /// Removes an entry, if it exists.
+    pub fn remove(&self, kind: &str, key: &Key) -> Result<()> {
+        let _lock = self.lock(&format!("{kind}-{}", key.digest()))?;
+        remove_folder(&self.path(kind, key))
+    }
+
     /// Takes the exclusive lock of this name if it is free. It is released like that of [`Cache::lock`].
     pub fn try_lock(&self, name: &str) -> Result<Option<File>> {
         let file = self.lock_file(name)?;
