@@ -5,7 +5,7 @@ use std::path::Path;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 
-use crate::definition::{self, Definition, Release, order, unfinished_lines};
+use crate::definition::{self, Definition, Release, Sources, order, unfinished_lines};
 use crate::documents::{text, yaml_text};
 use crate::error::{BuildError, Place, Result};
 use crate::{backup, canary, license_check, package_index, proofs};
@@ -19,16 +19,20 @@ pub fn read(path: &Path) -> Result<Definition> {
     let text = text(&path, codes::RELEASE_UNREADABLE)?;
     check_finished(&path, &text)?;
     let mut release: Release = yaml_text(&path, &text, codes::RELEASE_UNREADABLE)?;
-    definition::check(&path, &release)?;
+    let files = definition::read_files(&path, &text, &release)?;
+    files.iter().try_for_each(|file| check_finished(&file.path, &file.text))?;
+    let component_files = files.iter().map(|file| (file.index, Sha256::of(&file.text))).collect();
+    let sources = definition::join_files(&path, &mut release, files)?;
+    definition::check(&sources, &release)?;
     definition::expand_notes(&path, &mut release)?;
-    package_index::expand(&path, &mut release)?;
-    backup::expand(&path, &mut release)?;
-    backup::check(&path, &release)?;
-    proofs::check(&path, &release)?;
-    canary::check(&path, &release)?;
-    license_check::check(&path, &release)?;
-    let order = order(&release).map_err(|names| cycle(&path, &release, &names))?;
-    Ok(Definition { path, digest: Sha256::of(&text), release, order })
+    package_index::expand(&sources, &mut release)?;
+    backup::expand(&sources, &mut release)?;
+    backup::check(&sources, &release)?;
+    proofs::check(&sources, &release)?;
+    canary::check(&sources, &release)?;
+    license_check::check(&sources, &release)?;
+    let order = order(&release).map_err(|names| cycle(&sources, &release, &names))?;
+    Ok(Definition { path, digest: Sha256::of(&text), sources, component_files, release, order })
 }
 
 /// Returns an error for a definition with fields to fill in.
@@ -45,14 +49,11 @@ fn check_finished(path: &Path, text: &str) -> Result<()> {
     ))
 }
 
-fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {
+fn cycle(sources: &Sources, release: &Release, names: &[String]) -> BuildError {
     let first = release.components.iter().position(|component| names.first() == Some(&component.name.value));
     let place = first.map_or_else(
-        || Place::file(path),
-        |index| {
-            let line = release.components[index].name.referenced.line();
-            Place::field(path, line, format!("components[{index}].needs"))
-        },
+        || sources.release_field("components"),
+        |index| sources.place(release.components[index].name.referenced, format!("components[{index}].needs")),
     );
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     BuildError::at(

@@ -4,7 +4,7 @@ use landfall_release_document::{
     BackupCheck, BackupCheckField, BackupFault, BackupField, BackupHold, BackupHoldField, BackupLog, BackupMarker,
     BackupRule, CommandExpectation, HoldUntil,
 };
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::{CHECK_LIMIT_SECONDS, HOLD_SECONDS, LIMIT_SECONDS, LocatedRule};
 use crate::definition::{CheckDefinition, HoldDefinition, HoldUntilDefinition, LogDefinition, ONE_WAY};
@@ -59,37 +59,37 @@ impl LocatedRule<'_> {
     fn fault(&self, fault: &BackupFault) -> BuildError {
         let definition = self.definition;
         let name = &definition.name;
-        let (field, line) = match fault.field {
-            BackupField::Name => ("name".to_owned(), line_of(Some(name))),
-            BackupField::Workload => ("workload".to_owned(), line_of(Some(&definition.workload))),
-            BackupField::Container => ("container".to_owned(), line_of(definition.container.as_ref())),
-            BackupField::Volume => ("volume".to_owned(), line_of(Some(&definition.volume))),
-            BackupField::Limit => ("limitSeconds".to_owned(), line_of(definition.limit_seconds.as_ref())),
-            BackupField::Save => ("save".to_owned(), line_of(Some(&definition.save))),
-            BackupField::Load => ("load".to_owned(), line_of(Some(&definition.load))),
+        let (field, at) = match fault.field {
+            BackupField::Name => ("name".to_owned(), at_of(Some(name))),
+            BackupField::Workload => ("workload".to_owned(), at_of(Some(&definition.workload))),
+            BackupField::Container => ("container".to_owned(), at_of(definition.container.as_ref())),
+            BackupField::Volume => ("volume".to_owned(), at_of(Some(&definition.volume))),
+            BackupField::Limit => ("limitSeconds".to_owned(), at_of(definition.limit_seconds.as_ref())),
+            BackupField::Save => ("save".to_owned(), at_of(Some(&definition.save))),
+            BackupField::Load => ("load".to_owned(), at_of(Some(&definition.load))),
             BackupField::Log(field) => {
-                let line = line_of(definition.log.as_ref().map(|log| log.program(field)));
-                (format!("log.{}", field.name()), line)
+                let at = at_of(definition.log.as_ref().map(|log| log.program(field)));
+                (format!("log.{}", field.name()), at)
             }
             BackupField::Hold(field) => {
-                let (field, line) = in_hold(definition.hold.as_ref(), field);
-                (format!("hold.{field}"), line)
+                let (field, at) = in_hold(definition.hold.as_ref(), field);
+                (format!("hold.{field}"), at)
             }
-            BackupField::Counts => ("counts".to_owned(), line_of(definition.counts.as_ref())),
+            BackupField::Counts => ("counts".to_owned(), at_of(definition.counts.as_ref())),
             BackupField::MarkerWrite => {
-                ("marker.write".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.write)))
+                ("marker.write".to_owned(), at_of(definition.marker.as_ref().map(|marker| &marker.write)))
             }
             BackupField::MarkerRead => {
-                ("marker.read".to_owned(), line_of(definition.marker.as_ref().map(|marker| &marker.read)))
+                ("marker.read".to_owned(), at_of(definition.marker.as_ref().map(|marker| &marker.read)))
             }
             BackupField::Checks => ("checks".to_owned(), None),
             BackupField::Check(index, field) => {
-                let (field, line) = in_check(definition.checks.get(index), field);
-                (format!("checks[{index}].{field}"), line)
+                let (field, at) = in_check(definition.checks.get(index), field);
+                (format!("checks[{index}].{field}"), at)
             }
         };
         let what = format!("the backup rule `{}` has {}", name.value, fault.what);
-        let place = self.place(line.unwrap_or_else(|| name.referenced.line()), &field);
+        let place = self.place(at.unwrap_or(name.referenced), &field);
         BuildError::at(landfall_error_codes::codes::RELEASE_INVALID, place, what)
     }
 }
@@ -116,25 +116,25 @@ fn hold(definition: &HoldDefinition) -> BackupHold {
     }
 }
 
-/// Name of a hold's field as written, and its line.
-fn in_hold(hold: Option<&HoldDefinition>, field: BackupHoldField) -> (&'static str, Option<u64>) {
+/// Name of a hold's field as written, and its place.
+fn in_hold(hold: Option<&HoldDefinition>, field: BackupHoldField) -> (&'static str, Option<Location>) {
     match field {
-        BackupHoldField::Begin => ("begin", line_of(hold.map(|hold| &hold.begin))),
-        BackupHoldField::End => ("end", line_of(hold.map(|hold| &hold.end))),
-        BackupHoldField::Limit => ("limitSeconds", line_of(hold.and_then(|hold| hold.limit_seconds.as_ref()))),
+        BackupHoldField::Begin => ("begin", at_of(hold.map(|hold| &hold.begin))),
+        BackupHoldField::End => ("end", at_of(hold.map(|hold| &hold.end))),
+        BackupHoldField::Limit => ("limitSeconds", at_of(hold.and_then(|hold| hold.limit_seconds.as_ref()))),
     }
 }
 
-/// Name of a check's field as written, and its line.
-fn in_check(check: Option<&CheckDefinition>, field: BackupCheckField) -> (&'static str, Option<u64>) {
+/// Name of a check's field as written, and its place.
+fn in_check(check: Option<&CheckDefinition>, field: BackupCheckField) -> (&'static str, Option<Location>) {
     match field {
-        BackupCheckField::Shows => ("shows", line_of(check.map(|check| &check.shows))),
-        BackupCheckField::Arguments => ("arguments", line_of(check.map(|check| &check.arguments))),
-        BackupCheckField::Limit => ("limitSeconds", line_of(check.and_then(|check| check.limit_seconds.as_ref()))),
-        BackupCheckField::Expect => ("expect", line_of(check.and_then(|check| check.expect.as_ref()))),
+        BackupCheckField::Shows => ("shows", at_of(check.map(|check| &check.shows))),
+        BackupCheckField::Arguments => ("arguments", at_of(check.map(|check| &check.arguments))),
+        BackupCheckField::Limit => ("limitSeconds", at_of(check.and_then(|check| check.limit_seconds.as_ref()))),
+        BackupCheckField::Expect => ("expect", at_of(check.and_then(|check| check.expect.as_ref()))),
     }
 }
 
-fn line_of<T>(at: Option<&Spanned<T>>) -> Option<u64> {
-    at.map(|at| at.referenced.line())
+fn at_of<T>(at: Option<&Spanned<T>>) -> Option<Location> {
+    at.map(|at| at.referenced)
 }

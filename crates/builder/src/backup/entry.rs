@@ -1,23 +1,21 @@
 //! Backup rules as a vendor writes them: complete, or with a preset.
 
-use std::path::Path;
-
 use landfall_error_codes::codes;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::presets::{self, FilledPreset, Misfit, Preset, PresetCheck, PresetHold};
 use crate::definition::{
     AppliedPreset, BackupDefinition, BackupEntry, CheckDefinition, ContainerNeeds, HoldDefinition, LogDefinition,
-    MarkerDefinition, Release,
+    MarkerDefinition, Release, Sources,
 };
-use crate::error::{BuildError, Place, Result};
+use crate::error::{BuildError, Result};
 use crate::name_hint;
 
 /// Expands the backup rules of every component.
-pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
+pub fn expand(sources: &Sources, release: &mut Release) -> Result<()> {
     for (component, definition) in release.components.iter_mut().enumerate() {
         let entries = definition.backup.iter().enumerate();
-        let rules = entries.map(|(index, entry)| LocatedEntry { path, component, index, entry }.definition());
+        let rules = entries.map(|(index, entry)| LocatedEntry { sources, component, index, entry }.definition());
         definition.rules = rules.collect::<Result<_>>()?;
     }
     Ok(())
@@ -25,7 +23,7 @@ pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
 
 /// A rule with its place in the definition, for errors.
 struct LocatedEntry<'a> {
-    path: &'a Path,
+    sources: &'a Sources,
     component: usize,
     index: usize,
     entry: &'a BackupEntry,
@@ -45,7 +43,7 @@ impl LocatedEntry<'_> {
         let without_preset = |field: &str| {
             let what = format!("the backup rule `{}` has `{field}`, which only a preset uses", entry.name.value);
             let hint = format!("Name one, such as `preset: postgresql`, or remove `{field}`.");
-            self.invalid(field, entry.name.referenced.line(), what).hint(hint)
+            self.invalid(field, entry.name.referenced, what).hint(hint)
         };
         if entry.with.is_some() {
             return Err(without_preset("with"));
@@ -60,7 +58,7 @@ impl LocatedEntry<'_> {
             let what = format!("the backup rule `{}` has neither `{field}` nor a preset", entry.name.value);
             let known = presets::names().into_iter().collect::<Vec<_>>().join(", ");
             let hint = format!("Write the program and its arguments, or name a preset: {known}.");
-            self.invalid(field, entry.name.referenced.line(), what).hint(hint)
+            self.invalid(field, entry.name.referenced, what).hint(hint)
         };
         let save = entry.save.clone().ok_or_else(|| missing("save"))?;
         let load = entry.load.clone().ok_or_else(|| missing("load"))?;
@@ -111,20 +109,20 @@ impl LocatedEntry<'_> {
         let hold = entry.hold.as_ref().filter(|_| filled.hold.is_some());
         let counts = entry.counts.as_ref().filter(|_| filled.counts.is_some());
         let own = [
-            ("save", entry.save.as_ref().map(|own| own.referenced.line())),
-            ("load", entry.load.as_ref().map(|own| own.referenced.line())),
-            ("log", entry.log.as_ref().map(|log| log.keep.referenced.line())),
-            ("hold", hold.map(|hold| hold.begin.referenced.line())),
-            ("counts", counts.map(|own| own.referenced.line())),
-            ("marker", entry.marker.as_ref().map(|marker| marker.write.referenced.line())),
+            ("save", entry.save.as_ref().map(|own| own.referenced)),
+            ("load", entry.load.as_ref().map(|own| own.referenced)),
+            ("log", entry.log.as_ref().map(|log| log.keep.referenced)),
+            ("hold", hold.map(|hold| hold.begin.referenced)),
+            ("counts", counts.map(|own| own.referenced)),
+            ("marker", entry.marker.as_ref().map(|marker| marker.write.referenced)),
         ];
-        if let Some((field, line)) = own.into_iter().find_map(|(field, line)| Some((field, line?))) {
+        if let Some((field, at)) = own.into_iter().find_map(|(field, at)| Some((field, at?))) {
             let what = format!(
                 "the backup rule `{}` has `{field}`, and so has its preset `{}`",
                 entry.name.value, preset.value
             );
             let hint = "Remove it, or write the whole rule without a preset.";
-            return Err(self.invalid(field, line, what).hint(hint));
+            return Err(self.invalid(field, at, what).hint(hint));
         }
         Ok(())
     }
@@ -134,7 +132,7 @@ impl LocatedEntry<'_> {
         match (&filled.log, setting) {
             (None, Some(setting)) => {
                 let what = format!("the preset `{}` has no log, so no points in time", preset.value);
-                Err(self.invalid("pointsInTime", setting.referenced.line(), what).hint("Remove `pointsInTime`."))
+                Err(self.invalid("pointsInTime", setting.referenced, what).hint("Remove `pointsInTime`."))
             }
             (Some(log), setting) if setting.is_none_or(|setting| setting.value) => Ok(Some(LogDefinition {
                 keep: script(preset, &log.keep),
@@ -159,7 +157,7 @@ impl LocatedEntry<'_> {
         match (&filled.counts, setting) {
             (None, Some(setting)) => {
                 let what = format!("the preset `{}` counts nothing", preset.value);
-                Err(self.invalid("counted", setting.referenced.line(), what).hint("Remove `counted`."))
+                Err(self.invalid("counted", setting.referenced, what).hint("Remove `counted`."))
             }
             (None, None) => Ok(self.entry.counts.clone()),
             (Some(counts), setting) if has_time && setting.is_none_or(|setting| setting.value) => {
@@ -200,16 +198,16 @@ impl LocatedEntry<'_> {
     }
 
     fn misfit(&self, preset: &Spanned<String>, misfit: Misfit) -> BuildError {
-        let line = preset.referenced.line();
-        let with = self.entry.with.as_ref().map_or(line, |with| with.referenced.line());
+        let at = preset.referenced;
+        let with = self.entry.with.as_ref().map_or(at, |with| with.referenced);
         let name = &preset.value;
         match misfit {
             Misfit::Unknown { why: Some(why), .. } => self
-                .invalid("preset", line, format!("there is no preset `{name}`"))
+                .invalid("preset", at, format!("there is no preset `{name}`"))
                 .hint(format!("`{name}` has no preset, since {why}")),
             Misfit::Unknown { known, why: None } => {
                 let what = format!("there is no preset `{name}`");
-                name_hint::add_name_hint(self.invalid("preset", line, what), name, known.into_iter())
+                name_hint::add_name_hint(self.invalid("preset", at, what), name, known.into_iter())
             }
             Misfit::Parameter { name: parameter, known } => {
                 let what = format!("the preset `{name}` has no parameter `{parameter}`");
@@ -227,9 +225,9 @@ impl LocatedEntry<'_> {
         }
     }
 
-    fn invalid(&self, field: &str, line: u64, what: String) -> BuildError {
-        let Self { path, component, index, .. } = self;
-        let place = Place::field(path, line, format!("components[{component}].backup[{index}].{field}"));
+    fn invalid(&self, field: &str, at: Location, what: String) -> BuildError {
+        let Self { sources, component, index, .. } = self;
+        let place = sources.place(at, format!("components[{component}].backup[{index}].{field}"));
         BuildError::at(codes::RELEASE_INVALID, place, what)
     }
 }

@@ -11,18 +11,17 @@ mod tests;
 mod unsaved;
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_release_document::{BackupRule, ComponentData};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 pub use entry::expand;
 pub use programs::check as check_programs;
 pub use rendered::check as check_rendered;
 pub use unsaved::entry as unsaved_entry;
 
-use crate::definition::{BackupDefinition, ComponentDefinition, Definition, Release};
+use crate::definition::{BackupDefinition, ComponentDefinition, Definition, Release, Sources};
 use crate::error::{BuildError, Place, Result};
 
 /// Default time limit of `save` and of `load`, in seconds.
@@ -37,7 +36,7 @@ const CHECK_LIMIT_SECONDS: u64 = 300;
 /// A component with the place of its data declaration, for errors.
 #[derive(Clone, Copy)]
 struct Component<'a> {
-    path: &'a Path,
+    sources: &'a Sources,
     index: usize,
     definition: &'a ComponentDefinition,
 }
@@ -50,8 +49,8 @@ struct LocatedRule<'a> {
 }
 
 impl<'a> Component<'a> {
-    fn new(path: &'a Path, release: &'a Release, index: usize) -> Self {
-        Self { path, index, definition: &release.components[index] }
+    fn new(sources: &'a Sources, release: &'a Release, index: usize) -> Self {
+        Self { sources, index, definition: &release.components[index] }
     }
 
     fn rules(self) -> impl Iterator<Item = LocatedRule<'a>> {
@@ -66,8 +65,8 @@ impl<'a> Component<'a> {
     /// Error about `data`, at its line or at that of the component.
     fn wrong_data(self, what: impl Into<String>) -> BuildError {
         let name = &self.definition.name;
-        let line = self.definition.data.as_ref().map_or(name.referenced.line(), |data| data.referenced.line());
-        let place = Place::field(self.path, line, format!("components[{}].data", self.index));
+        let at = self.definition.data.as_ref().map_or(name.referenced, |data| data.referenced);
+        let place = self.sources.place(at, format!("components[{}].data", self.index));
         BuildError::at(codes::RELEASE_INVALID, place, what)
     }
 
@@ -76,8 +75,7 @@ impl<'a> Component<'a> {
         let (name, rules) = (&self.definition.name.value, &self.definition.rules);
         match (self.data(), rules.first()) {
             (ComponentData::None, Some(rule)) => {
-                let place =
-                    Place::field(self.path, rule.name.referenced.line(), format!("components[{}].backup", self.index));
+                let place = self.sources.place(rule.name.referenced, format!("components[{}].backup", self.index));
                 let what = format!("the component `{name}` has a backup rule, but declares no data");
                 let hint = "Declare `data: kept`, or `data: migrated` if an upgrade changes the data.";
                 Err(BuildError::at(codes::RELEASE_INVALID, place, what).hint(hint))
@@ -102,21 +100,21 @@ impl<'a> Component<'a> {
 }
 
 impl LocatedRule<'_> {
-    fn place(&self, line: u64, field: &str) -> Place {
-        let Component { path, index, .. } = self.component;
-        Place::field(path, line, format!("components[{index}].backup[{}].{field}", self.index))
+    fn place(&self, at: Location, field: &str) -> Place {
+        let Component { sources, index, .. } = self.component;
+        sources.place(at, format!("components[{index}].backup[{}].{field}", self.index))
     }
 
     fn invalid<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
-        BuildError::at(codes::RELEASE_INVALID, self.place(at.referenced.line(), field), what)
+        BuildError::at(codes::RELEASE_INVALID, self.place(at.referenced, field), what)
     }
 }
 
 /// Returns an error for data without rules, rules without data, and rules that are invalid in themselves: names,
 /// limits, programs.
-pub fn check(path: &Path, release: &Release) -> Result<()> {
+pub fn check(sources: &Sources, release: &Release) -> Result<()> {
     for index in 0..release.components.len() {
-        let component = Component::new(path, release, index);
+        let component = Component::new(sources, release, index);
         component.check_data()?;
         let mut seen = HashSet::new();
         for declared in component.rules() {
@@ -132,7 +130,7 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
 
 /// Data policy and rules of a component, in the form of the release document.
 pub fn rules(definition: &Definition, index: usize) -> Result<(ComponentData, Vec<BackupRule>)> {
-    let component = Component::new(&definition.path, &definition.release, index);
+    let component = Component::new(&definition.sources, &definition.release, index);
     let rules = component.rules().map(|declared| declared.rule()).collect::<Result<Vec<_>>>()?;
     Ok((component.data(), rules))
 }

@@ -32,7 +32,7 @@ pub fn check(
 ) -> Result<()> {
     let mut known: BTreeMap<Sha256, ImageFiles> = BTreeMap::new();
     for rendered in components {
-        let component = Component::new(&definition.path, &definition.release, rendered.index);
+        let component = Component::new(&definition.sources, &definition.release, rendered.index);
         for declared in component.rules() {
             let Some(container) = container(component, declared.definition, &rendered.objects) else { continue };
             let reference = container["image"].as_str().unwrap_or_default();
@@ -66,7 +66,7 @@ impl LocatedRule<'_> {
         let (component, rule) = (&self.component.definition.name.value, &self.definition.name);
         let preset = self.definition.preset.as_ref();
         let by = preset.map(|preset| format!(" (preset `{}`)", preset.name.value)).unwrap_or_default();
-        let place = self.place(rule.referenced.line(), "name");
+        let place = self.place(rule.referenced, "name");
         BuildError::at(code, place, format!("the rule `{}` of `{component}`{by} {what}", rule.value))
     }
 }

@@ -16,7 +16,7 @@ use crate::workloads::{self, UnknownName};
 pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     let mut saved: BTreeMap<(String, String), String> = BTreeMap::new();
     for rendered in components {
-        let component = Component::new(&definition.path, &definition.release, rendered.index);
+        let component = Component::new(&definition.sources, &definition.release, rendered.index);
         for declared in component.rules() {
             declared.check_target(&rendered.objects)?;
             let Some(claim) = declared.claim(&rendered.objects) else { continue };

@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::rendered::{claimed_volumes, is_mount, templates};
 use super::{Component, LocatedRule};
 use crate::definition::{ComponentDefinition, FILL_IN};
-use crate::error::{BuildError, Place, Result};
+use crate::error::{BuildError, Result};
 use crate::rendered::title;
 use crate::workloads::{self, UnknownName};
 use crate::yaml::quote_scalar;
@@ -56,11 +56,7 @@ impl Component<'_> {
     }
 
     fn wrong_statement(self, at: &Spanned<String>, index: usize, what: String) -> BuildError {
-        let place = Place::field(
-            self.path,
-            at.referenced.line(),
-            format!("components[{}].unsaved[{index}].volume", self.index),
-        );
+        let place = self.sources.place(at.referenced, format!("components[{}].unsaved[{index}].volume", self.index));
         BuildError::at(codes::RELEASE_INVALID, place, what)
     }
 

@@ -5,15 +5,13 @@ mod rendered;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
 use landfall_error_codes::codes;
 use landfall_release_document::{Canary, ComponentData, WorkloadKind};
 use serde_saphyr::Spanned;
 
 pub use rendered::check as check_rendered;
 
-use crate::definition::{CanaryDefinition, ComponentDefinition, Definition, Release};
+use crate::definition::{CanaryDefinition, ComponentDefinition, Definition, Release, Sources};
 use crate::error::{BuildError, Place, Result};
 use crate::{proofs, workloads};
 
@@ -23,20 +21,20 @@ const SOAK_SECONDS: u64 = 30;
 /// A canary with the place of its declaration, for errors.
 #[derive(Clone, Copy)]
 struct LocatedCanary<'a> {
-    path: &'a Path,
+    sources: &'a Sources,
     index: usize,
     component: &'a ComponentDefinition,
     definition: &'a CanaryDefinition,
 }
 
 impl<'a> LocatedCanary<'a> {
-    fn of(path: &'a Path, release: &'a Release, index: usize) -> Option<Self> {
+    fn of(sources: &'a Sources, release: &'a Release, index: usize) -> Option<Self> {
         let component = &release.components[index];
-        component.canary.as_ref().map(|definition| Self { path, index, component, definition })
+        component.canary.as_ref().map(|definition| Self { sources, index, component, definition })
     }
 
     fn place<T>(&self, at: &Spanned<T>, field: &str) -> Place {
-        Place::field(self.path, at.referenced.line(), format!("components[{}].canary.{field}", self.index))
+        self.sources.place(at.referenced, format!("components[{}].canary.{field}", self.index))
     }
 
     fn invalid<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
@@ -66,7 +64,7 @@ impl<'a> LocatedCanary<'a> {
         }
         let soak = soak_seconds.as_ref().map_or(SOAK_SECONDS, |seconds| seconds.value);
         let canary = Canary { workload, proofs: names.value.clone(), soak_seconds: soak };
-        let of_release = proofs::declared_proofs(self.path, release)?;
+        let of_release = proofs::declared_proofs(self.sources, release)?;
         canary.check(&self.component.name.value, data, &of_release).map_err(|what| {
             let what = format!("the component `{}` has {what}", self.component.name.value);
             match soak_seconds.as_ref().filter(|seconds| seconds.value > Canary::LONGEST_SOAK_SECONDS) {
@@ -79,13 +77,13 @@ impl<'a> LocatedCanary<'a> {
 }
 
 /// Returns an error for canaries that are invalid in themselves, and for components that can never have one.
-pub fn check(path: &Path, release: &Release) -> Result<()> {
-    let mut declared = (0..release.components.len()).filter_map(|index| LocatedCanary::of(path, release, index));
+pub fn check(sources: &Sources, release: &Release) -> Result<()> {
+    let mut declared = (0..release.components.len()).filter_map(|index| LocatedCanary::of(sources, release, index));
     declared.try_for_each(|declared| declared.canary(release).map(drop))
 }
 
 /// The canary of a component, in the form of the release document.
 pub fn canary(definition: &Definition, index: usize) -> Result<Option<Canary>> {
-    let declared = LocatedCanary::of(&definition.path, &definition.release, index);
+    let declared = LocatedCanary::of(&definition.sources, &definition.release, index);
     declared.map(|declared| declared.canary(&definition.release)).transpose()
 }

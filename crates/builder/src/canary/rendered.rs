@@ -18,7 +18,9 @@ const REPLICAS: &str = "/spec/replicas";
 /// version.
 pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for rendered in components {
-        let Some(declared) = LocatedCanary::of(&definition.path, &definition.release, rendered.index) else { continue };
+        let Some(declared) = LocatedCanary::of(&definition.sources, &definition.release, rendered.index) else {
+            continue;
+        };
         let canary = declared.canary(&definition.release)?;
         let (name, wanted) = (&declared.component.name.value, &declared.definition.workload);
         let workload = workloads::find(name, &rendered.objects, &wanted.value)
@@ -86,7 +88,7 @@ fn is_shared(claim: &str, objects: &[Value]) -> bool {
 
 /// Requests among the proofs of a canary.
 fn requests(definition: &Definition, canary: &Canary) -> Result<Vec<RequestProof>> {
-    let declared = proofs::declared_proofs(&definition.path, &definition.release)?;
+    let declared = proofs::declared_proofs(&definition.sources, &definition.release)?;
     let wanted = declared.into_iter().filter(|proof| canary.proofs.contains(&proof.name));
     let requests = wanted.filter_map(|proof| match proof.trial {
         ProofTrial::Request(request) => Some(request),

@@ -19,7 +19,7 @@ use serde_saphyr::Spanned;
 use super::hooks::{ObjectPlacement, hook_error};
 use super::output::SourcedObject;
 use crate::definition::{ComponentDefinition, Definition, is_label, order};
-use crate::error::{BuildError, Place, Result};
+use crate::error::{BuildError, Result};
 use crate::rendered::{Origin, RenderedComponent, title};
 
 /// Creates the component of a chart, between the components for its hooks.
@@ -114,7 +114,7 @@ impl Stages<'_> {
         let is_taken = self.definition.release.components.iter().any(|other| other.name.value == name.value);
         if is_taken || !is_label(&name.value) {
             let field = format!("components[{}].name", self.index);
-            let place = Place::field(&self.definition.path, name.referenced.line(), field);
+            let place = self.definition.sources.place(name.referenced, field);
             let what = if is_taken { "that component" } else { "the chart's component, with a shorter name," };
             let what = format!("`{}` is the name of what the chart's hooks become: name {what} otherwise", name.value);
             return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
@@ -186,6 +186,7 @@ impl Stages<'_> {
 fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
     ComponentDefinition {
         name: own.name.clone(),
+        from: None,
         hooks_of: Some(index),
         manifests: None,
         chart: None,
@@ -211,6 +212,9 @@ fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
         rules: Vec::new(),
         references: Vec::new(),
         editable: Vec::new(),
+        values: Vec::new(),
+        proofs: Vec::new(),
+        image_fields: Vec::new(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Components whose objects come from a Helm chart, and the checks that do not need the chart itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landfall_error_codes::codes;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
-use super::{ComponentDefinition, Definition, Release};
-use crate::error::{BuildError, Place, Result};
+use super::{ComponentDefinition, Definition, Release, Sources};
+use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
 /// Maximum length of the name of a Helm release in bytes; Helm refuses a longer one.
@@ -104,19 +104,19 @@ pub(crate) fn needed_by(release: &Release, index: usize) -> Vec<usize> {
 }
 
 /// Returns an error for a component without a source of objects or with two, and for an invalid chart.
-pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> {
+pub(super) fn check(sources: &Sources, release: &Release, index: usize) -> Result<()> {
     let component = &release.components[index];
-    let invalid = |line: u64, field: &str, what: String| {
-        let place = Place::field(path, line, format!("components[{index}].{field}"));
+    let invalid = |at: Location, field: &str, what: String| {
+        let place = sources.place(at, format!("components[{index}].{field}"));
         Err(BuildError::at(codes::RELEASE_INVALID, place, what))
     };
     for (number, namespace) in component.namespaces.iter().enumerate() {
         if !super::check::is_label(&namespace.value) {
             let what = format!("`{}` is not the name of a namespace", namespace.value);
-            return invalid(namespace.referenced.line(), &format!("namespaces[{number}]"), what);
+            return invalid(namespace.referenced, &format!("namespaces[{number}]"), what);
         }
     }
-    let line = component.name.referenced.line();
+    let at = component.name.referenced;
     let chart = match (&component.manifests, &component.chart, &component.package_index) {
         (Some(_), None, None) | (None, None, Some(_)) => return Ok(()),
         (None, Some(chart), None) => chart,
@@ -125,23 +125,23 @@ pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> 
                 "the component `{}` must have one of `manifests`, `chart` and `packageIndex`",
                 component.name.value
             );
-            return invalid(line, "manifests", what);
+            return invalid(at, "manifests", what);
         }
     };
     if chart.folder.is_some() == chart.reference.is_some() {
         let what = "a chart must have one of `folder` and `reference`".to_owned();
-        return invalid(line, "chart", what);
+        return invalid(at, "chart", what);
     }
     if let Some(reference) = &chart.reference
         && let Err(error) = reference.value.parse::<Reference>()
     {
-        return invalid(reference.referenced.line(), "chart.reference", error.to_string());
+        return invalid(reference.referenced, "chart.reference", error.to_string());
     }
     let name = chart.release.as_ref().unwrap_or(&component.name);
     if name.value.len() > RELEASE_NAME_BYTES || !super::check::is_label(&name.value) {
         let what =
             format!("`{}` is not the name of a Helm release: up to 53 lower-case letters, digits and `-`", name.value);
-        return invalid(name.referenced.line(), "chart.release", what);
+        return invalid(name.referenced, "chart.release", what);
     }
     let lists = [("repeatable", &chart.repeatable), ("leaveOut", &chart.leave_out)];
     for (field, number, title) in lists
@@ -150,7 +150,7 @@ pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> 
     {
         if !super::check::is_title(&title.value) {
             let what = format!("`{}` is not a kind and a name, such as Job/shop-admin", title.value);
-            return invalid(title.referenced.line(), &format!("chart.{field}[{number}]"), what);
+            return invalid(title.referenced, &format!("chart.{field}[{number}]"), what);
         }
     }
     Ok(())

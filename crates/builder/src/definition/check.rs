@@ -1,7 +1,6 @@
 //! Checks of a definition without its inputs: names, uniqueness, and existence of everything that it refers to.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_kinds::MINOR;
@@ -11,33 +10,33 @@ use landfall_release_document::{
 use landfall_suggestion::did_you_mean;
 use serde_saphyr::Spanned;
 
-use super::{ComponentDefinition, Release, chart, image_fields, requirements, site_secrets, upgrades};
-use crate::error::{BuildError, Place, Result};
+use super::{ComponentDefinition, Release, Sources, chart, image_fields, requirements, site_secrets, upgrades};
+use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-/// A definition under check, with its path for messages.
+/// A definition under check, with its files for messages.
 struct DefinitionCheck<'a> {
-    path: &'a Path,
+    sources: &'a Sources,
     release: &'a Release,
 }
 
 /// Returns an error for a definition that contradicts itself.
-pub fn check(path: &Path, release: &Release) -> Result<()> {
-    let checked = DefinitionCheck { path, release };
+pub fn check(sources: &Sources, release: &Release) -> Result<()> {
+    let checked = DefinitionCheck { sources, release };
     checked.identity()?;
-    upgrades::check(path, release)?;
-    requirements::check(path, release)?;
+    upgrades::check(sources, release)?;
+    requirements::check(sources, release)?;
     checked.artifacts()?;
     checked.node_packs()?;
     checked.components()?;
-    image_fields::check(path, release)?;
-    site_secrets::check(path, release)?;
+    image_fields::check(sources, release)?;
+    site_secrets::check(sources, release)?;
     checked.values()
 }
 
 impl DefinitionCheck<'_> {
-    fn invalid<T>(&self, at: &Spanned<T>, field: impl Into<String>, what: impl Into<String>) -> BuildError {
-        BuildError::at(codes::RELEASE_INVALID, Place::field(self.path, at.referenced.line(), field), what)
+    fn invalid<T>(&self, at: &Spanned<T>, field: impl AsRef<str>, what: impl Into<String>) -> BuildError {
+        BuildError::at(codes::RELEASE_INVALID, self.sources.place(at.referenced, field), what)
     }
 
     fn label(&self, name: &Spanned<String>, field: &str) -> Result<()> {
@@ -110,7 +109,7 @@ impl DefinitionCheck<'_> {
         if self.release.node_packs.is_empty() {
             return Err(BuildError::at(
                 codes::RELEASE_INVALID,
-                Place { file: Some(self.path.to_owned()), line: None, field: Some("nodePacks".into()) },
+                self.sources.release_field("nodePacks"),
                 "a release carries at least one node pack",
             ));
         }
@@ -168,7 +167,7 @@ impl DefinitionCheck<'_> {
             let field = format!("components[{index}]");
             self.once(&mut seen, &component.name, &format!("{field}.name"))?;
             self.component(component, &field)?;
-            chart::check(self.path, self.release, index)?;
+            chart::check(self.sources, self.release, index)?;
         }
         self.one_console()
     }
@@ -194,7 +193,7 @@ impl DefinitionCheck<'_> {
             if !self.release.components.iter().any(|other| other.name.value == need.value) {
                 return Err(BuildError::at(
                     codes::RELEASE_UNKNOWN_COMPONENT,
-                    Place::field(self.path, need.referenced.line(), format!("{field}.needs[{number}]")),
+                    self.sources.place(need.referenced, format!("{field}.needs[{number}]")),
                     self.no_component(&need.value),
                 ));
             }
@@ -290,7 +289,7 @@ impl DefinitionCheck<'_> {
                 if !self.release.components.iter().any(|component| component.name.value == target.component.value) {
                     return Err(BuildError::at(
                         codes::RELEASE_UNKNOWN_COMPONENT,
-                        Place::field(self.path, target.component.referenced.line(), format!("{field}.component")),
+                        self.sources.place(target.component.referenced, format!("{field}.component")),
                         self.no_component(&target.component.value),
                     ));
                 }

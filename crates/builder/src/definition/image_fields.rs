@@ -1,13 +1,11 @@
 //! The release's table of fields that hold images.
 
-use std::path::Path;
-
 use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::Release;
-use crate::error::{BuildError, Place, Result};
+use super::{Release, Sources};
+use crate::error::{BuildError, Result};
 
 /// A field of rendered objects that holds an image and is missing in Landfall's own table.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,10 +29,10 @@ pub struct ImageFieldDefinition {
 }
 
 /// Returns an error for an invalid path.
-pub fn check(path: &Path, release: &Release) -> Result<()> {
+pub fn check(sources: &Sources, release: &Release) -> Result<()> {
     for (index, field) in release.image_fields.iter().enumerate() {
         let written = &field.path.value;
-        let place = || Place::field(path, field.path.referenced.line(), format!("imageFields[{index}].path"));
+        let place = || sources.place(field.path.referenced, format!("imageFields[{index}].path"));
         let refuse = |what: String| Err(BuildError::at(codes::RELEASE_INVALID, place(), what));
         let Some(segments) = written.strip_prefix('/') else {
             return refuse(format!("`{written}` is not a JSON Pointer: it begins with `/`"));

@@ -4,6 +4,7 @@ mod backup;
 mod canary;
 mod chart;
 mod check;
+mod component_file;
 mod image_fields;
 mod license_check;
 mod notes;
@@ -13,6 +14,7 @@ mod proofs;
 mod quantity;
 mod requirements;
 mod site_secrets;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod upgrades;
@@ -34,6 +36,8 @@ pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, ObjectSource};
 pub use check::role_name;
 pub(crate) use check::{check, is_label};
+pub use component_file::{ComponentFile, FILE_NAME as COMPONENT_FILE};
+pub(crate) use component_file::{join as join_files, read as read_files};
 pub use image_fields::ImageFieldDefinition;
 pub(crate) use image_fields::name_in;
 pub use license_check::LicenseCheckForm;
@@ -48,9 +52,11 @@ pub use proofs::{
 };
 pub use quantity::Quantity;
 pub use requirements::{GpuDefinition, GpuPluginDefinition, Requirements};
+pub use sources::{SourceFile, Sources};
 pub use upgrades::UpgradeDefinition;
 
 use crate::error::Place;
+use component_file::unwritten;
 
 /// A release definition that passed every check that needs no lock, registry or rendering.
 #[derive(Debug, Clone)]
@@ -59,6 +65,10 @@ pub struct Definition {
     pub path: PathBuf,
     /// SHA-256 of the bytes of the file.
     pub digest: Sha256,
+    /// This file and those of components.
+    pub sources: Sources,
+    /// SHA-256 of the bytes of each component's own file, by the index of the component.
+    pub component_files: BTreeMap<usize, Sha256>,
     /// The parsed document.
     pub release: Release,
     /// Indexes of the components in order of dependency: each follows every component that it needs.
@@ -103,8 +113,8 @@ impl Definition {
     }
 
     /// Place of a field in the file.
-    pub fn place<T>(&self, at: &Spanned<T>, field: impl Into<String>) -> Place {
-        Place::field(&self.path, at.referenced.line(), field)
+    pub fn place<T>(&self, at: &Spanned<T>, field: impl AsRef<str>) -> Place {
+        self.sources.place(at.referenced, field)
     }
 }
 
@@ -203,7 +213,11 @@ pub struct ArtifactDefinition {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ComponentDefinition {
     /// Name, a DNS label.
+    #[serde(default = "unwritten")]
     pub name: Spanned<String>,
+    /// Folder with its `component.yaml`, relative to the definition.
+    #[serde(default)]
+    pub from: Option<Spanned<PathBuf>>,
     /// Index of the component from whose chart's hooks this one was made; `None` for a component of the definition.
     #[serde(skip)]
     pub hooks_of: Option<usize>,
@@ -218,6 +232,7 @@ pub struct ComponentDefinition {
     #[serde(default)]
     pub package_index: Option<Spanned<Vec<Spanned<String>>>>,
     /// Namespace of its objects.
+    #[serde(default = "unwritten")]
     pub namespace: Spanned<String>,
     /// Further namespaces that it has objects in: Kubernetes' own, those of other components, or additional ones.
     #[serde(default)]
@@ -280,6 +295,15 @@ pub struct ComponentDefinition {
     /// How its pods learn what the license allows; `build` adds the containers that ask.
     #[serde(default)]
     pub license_check: Option<Spanned<Vec<Spanned<LicenseCheckForm>>>>,
+    /// Values of its own file, which are values of the release.
+    #[serde(default)]
+    pub values: Vec<ValueDefinition>,
+    /// Proofs of its own file, which are proofs of the release.
+    #[serde(default)]
+    pub proofs: Vec<ProofDefinition>,
+    /// Image fields of its own file, which are image fields of the release.
+    #[serde(default)]
+    pub image_fields: Vec<ImageFieldDefinition>,
 }
 
 /// A field that the site may change.
@@ -381,7 +405,8 @@ pub struct ValueDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetDefinition {
-    /// Name of the component.
+    /// Name of the component; in a component's own file, that component.
+    #[serde(default = "unwritten")]
     pub component: Spanned<String>,
     /// Kind of the object.
     pub kind: String,

@@ -13,7 +13,8 @@ use serde_saphyr::Spanned;
 pub struct ProofDefinition {
     /// Name, a DNS label.
     pub name: Spanned<String>,
-    /// Name of the component that is tried.
+    /// Name of the component that is tried; in a component's own file, that component.
+    #[serde(default = "super::component_file::unwritten")]
     pub component: Spanned<String>,
     /// One sentence that states what a pass shows.
     pub shows: Spanned<String>,

@@ -1,7 +1,5 @@
 //! The requirements for a node, as a vendor writes them, and the release's own rules.
 
-use std::path::Path;
-
 use landfall_error_codes::codes;
 use landfall_release_document::{GpuPlugin, GpuRequirements, MigRequirement, Requirements as Figures, Rule};
 use landfall_rules::{Inputs, ReleaseView};
@@ -9,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::{Quantity, Release};
-use crate::error::{BuildError, Place, Result};
+use super::{Quantity, Release, Sources};
+use crate::error::{BuildError, Result};
 
 /// Requirements for a node.
 #[derive(Debug, Clone, Deserialize)]
@@ -97,9 +95,9 @@ impl GpuPluginDefinition {
 }
 
 /// Checks requirements and rules; evaluates each expression on sample hosts.
-pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
+pub(super) fn check(sources: &Sources, release: &Release) -> Result<()> {
     if let Some(gpus) = &release.requirements.gpus {
-        let place = || Place::field(path, gpus.referenced.line(), "requirements.gpus".to_owned());
+        let place = || sources.place(gpus.referenced, "requirements.gpus");
         let checked = gpus.value.requirements().check();
         checked.map_err(|fault| BuildError::at(codes::RELEASE_INVALID, place(), format!("it has {fault}")))?;
         let plugin = gpus.value.plugin.as_ref().map(|plugin| check_plugin(release, plugin));
@@ -107,15 +105,15 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     }
     if let Some(excess) = release.rules.get(Rule::PER_RELEASE) {
         let what = format!("a release has up to {} rules, and this has {}", Rule::PER_RELEASE, release.rules.len());
-        return Err(rule_error(path, excess, Rule::PER_RELEASE, what));
+        return Err(rule_error(sources, excess, Rule::PER_RELEASE, what));
     }
     for (index, rule) in release.rules.iter().enumerate() {
-        rule.value.check().map_err(|fault| rule_error(path, rule, index, format!("it has {fault}")))?;
+        rule.value.check().map_err(|fault| rule_error(sources, rule, index, format!("it has {fault}")))?;
         if release.rules[..index].iter().any(|other| other.value.name == rule.value.name) {
-            return Err(rule_error(path, rule, index, format!("the name `{}` occurs twice", rule.value.name)));
+            return Err(rule_error(sources, rule, index, format!("the name `{}` occurs twice", rule.value.name)));
         }
     }
-    try_rules(path, release)
+    try_rules(sources, release)
 }
 
 /// Checks that the values of the device plugin exist, have a default, and allow only what the plugin understands.
@@ -146,7 +144,7 @@ fn check_plugin_value(
 }
 
 /// Evaluates each expression on sample hosts.
-fn try_rules(path: &Path, release: &Release) -> Result<()> {
+fn try_rules(sources: &Sources, release: &Release) -> Result<()> {
     let figures = release.requirements.figures();
     let default =
         |value: &'_ super::ValueDefinition| Some((value.name.value.clone(), value.default.as_ref()?.value.clone()));
@@ -162,10 +160,10 @@ fn try_rules(path: &Path, release: &Release) -> Result<()> {
     let rules: Vec<Rule> = release.rules.iter().map(|rule| rule.value.clone()).collect();
     landfall_rules::check(&rules, &Inputs::samples(&view)).map_err(|fault| {
         let rule = &release.rules[fault.index];
-        rule_error(path, rule, fault.index, fault.to_string())
+        rule_error(sources, rule, fault.index, fault.to_string())
     })
 }
 
-fn rule_error(path: &Path, rule: &Spanned<Rule>, index: usize, what: String) -> BuildError {
-    BuildError::at(codes::RELEASE_RULE, Place::field(path, rule.referenced.line(), format!("rules[{index}]")), what)
+fn rule_error(sources: &Sources, rule: &Spanned<Rule>, index: usize, what: String) -> BuildError {
+    BuildError::at(codes::RELEASE_RULE, sources.place(rule.referenced, format!("rules[{index}]")), what)
 }

@@ -1,23 +1,22 @@
 //! Checks of the site secrets of a release.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_release_document::{COMPUTED_PREFIX, SiteSecret, SiteSecretValue, check_certificate_names};
 use serde_json::json;
 use serde_saphyr::Spanned;
 
-use super::Release;
-use crate::error::{BuildError, Place, Result};
+use super::{Release, Sources};
+use crate::error::{BuildError, Result};
 
 /// Returns an error for site secrets that no site could provide or that a site could not distinguish.
-pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
+pub(super) fn check(sources: &Sources, release: &Release) -> Result<()> {
     let mut seen = HashSet::new();
     for (index, component) in release.components.iter().enumerate() {
         for (number, secret) in component.site_secrets.iter().enumerate() {
             let field = format!("components[{index}].siteSecrets[{number}]");
-            let invalid = |what: String| invalid(path, secret, &field, what);
+            let invalid = |what: String| invalid(sources, secret, &field, what);
             let is_value = |name: &str| {
                 let is_named = release.values.iter().any(|value| value.name.value == name);
                 is_named && !name.starts_with(COMPUTED_PREFIX)
@@ -50,6 +49,6 @@ fn check_pattern(secret: &SiteSecret) -> Result<(), String> {
         .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
 }
 
-fn invalid(path: &Path, secret: &Spanned<SiteSecret>, field: &str, what: String) -> BuildError {
-    BuildError::at(codes::RELEASE_INVALID, Place::field(path, secret.referenced.line(), field), what)
+fn invalid(sources: &Sources, secret: &Spanned<SiteSecret>, field: &str, what: String) -> BuildError {
+    BuildError::at(codes::RELEASE_INVALID, sources.place(secret.referenced, field), what)
 }

@@ -1,14 +1,12 @@
 //! Versions that can be upgraded to a release.
 
-use std::path::Path;
-
 use landfall_error_codes::codes;
 use landfall_release_document::{ReleaseDocument, UpgradeFault, UpgradeField, UpgradePath, check_upgrades};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::Release;
-use crate::error::{BuildError, Place, Result};
+use super::{Release, Sources};
+use crate::error::{BuildError, Result};
 
 /// A version that can be upgraded.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,8 +31,8 @@ impl Release {
 }
 
 /// Returns an error for a list that contradicts itself or names the release itself.
-pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
-    refuse_endless_soak(path, release)?;
+pub(super) fn check(sources: &Sources, release: &Release) -> Result<()> {
+    refuse_endless_soak(sources, release)?;
     let (Some(upgrades), Some(paths)) = (&release.upgrades, release.upgrade_paths()) else { return Ok(()) };
     check_upgrades(&release.version.value, &paths).map_err(|UpgradeFault { index, field, what }| {
         let upgrade = &upgrades[index];
@@ -42,16 +40,16 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
             (UpgradeField::Through, Some(through)) => ("through", through),
             _ => ("from", &upgrade.from),
         };
-        let place = Place::field(path, at.referenced.line(), format!("upgrades[{index}].{field}"));
+        let place = sources.place(at.referenced, format!("upgrades[{index}].{field}"));
         BuildError::at(codes::RELEASE_INVALID, place, format!("the list of upgrades has {what}"))
     })
 }
 
-fn refuse_endless_soak(path: &Path, release: &Release) -> Result<()> {
+fn refuse_endless_soak(sources: &Sources, release: &Release) -> Result<()> {
     let longest = ReleaseDocument::LONGEST_SOAK_SECONDS;
     match &release.soak_seconds {
         Some(seconds) if !(1..=longest).contains(&seconds.value) => {
-            let place = Place::field(path, seconds.referenced.line(), "soakSeconds".to_owned());
+            let place = sources.place(seconds.referenced, "soakSeconds");
             let what = format!("an upgrade can watch a release for 1 to {longest} seconds, not {}", seconds.value);
             Err(BuildError::at(codes::RELEASE_INVALID, place, what))
         }

@@ -14,7 +14,7 @@ use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
 use super::{InitOptions, image_fields, starter};
 use crate::charts::{self, Charts};
-use crate::definition::Definition;
+use crate::definition::{Definition, SourceFile, Sources};
 use crate::documents::yaml_text;
 use crate::error::{BuildError, Place, Result};
 use crate::own_image;
@@ -159,5 +159,6 @@ fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
     );
     let release = yaml_text(&path, &text, codes::BUG).map_err(|error: BuildError| error.within(Place::file(&path)))?;
     let digest = Sha256::of(&text);
-    Ok(Definition { path, digest, release, order: vec![0] })
+    let sources = Sources::new(SourceFile::first(&path), Vec::new());
+    Ok(Definition { path, digest, sources, component_files: BTreeMap::new(), release, order: vec![0] })
 }

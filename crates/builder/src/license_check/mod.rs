@@ -13,15 +13,14 @@ mod inject;
 mod tests;
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
 pub use inject::inject;
 
-use crate::definition::{ComponentDefinition, LicenseCheckForm, Release, needed_by};
-use crate::error::{BuildError, Place, Result};
+use crate::definition::{ComponentDefinition, LicenseCheckForm, Release, Sources, needed_by};
+use crate::error::{BuildError, Result};
 
 /// Name of the validator's image in license checks.
 pub const VALIDATOR_IMAGE: &str = "landfall.internal/validator";
@@ -35,11 +34,11 @@ fn forms(component: &ComponentDefinition) -> Option<&[Spanned<LicenseCheckForm>]
 }
 
 /// Returns an error for license checks that nothing would answer.
-pub fn check(path: &Path, release: &Release) -> Result<()> {
+pub fn check(sources: &Sources, release: &Release) -> Result<()> {
     for index in 0..release.components.len() {
         let Some(declared) = &release.components[index].license_check else { continue };
         let field = format!("components[{index}].licenseCheck");
-        let place = Place::field(path, declared.referenced.line(), field);
+        let place = sources.place(declared.referenced, field);
         if let Some(what) = fault(release, index) {
             return Err(BuildError::at(codes::LICENSE_CHECK_IMPOSSIBLE, place, what));
         }

@@ -15,7 +15,7 @@ use landfall_release_document::SignatureKind;
 
 use super::inputs::Inputs;
 use crate::charts::Charts;
-use crate::definition::{Definition, NotesDefinition, ObjectSource};
+use crate::definition::{COMPONENT_FILE, Definition, NotesDefinition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
 use crate::fetched::CarriedSignature;
 use crate::gpu_program::{GPU_PROGRAM, GpuProgram};
@@ -168,6 +168,9 @@ fn sources(
             let name = definition.provenance_path(&component.name.value, written, below);
             Material::new(name, digest).of_kind(kind::SOURCE)
         };
+        if let Some((from, digest)) = component.from.as_ref().zip(definition.component_files.get(&index)) {
+            sources.push(named(&from.value, Path::new(COMPONENT_FILE), *digest));
+        }
         match component.source() {
             Some(ObjectSource::Manifests(folder)) => {
                 let files = kustomizations.get(&index).into_iter().flatten();

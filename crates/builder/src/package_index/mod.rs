@@ -14,14 +14,13 @@ mod objects;
 mod tests;
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_release_document::ArtifactKind;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
-use crate::definition::{MountDefinition, ObjectSource, Release};
-use crate::error::{BuildError, Place, Result};
+use crate::definition::{MountDefinition, ObjectSource, Release, Sources};
+use crate::error::{BuildError, Result};
 
 pub use fill::{check_mounted, fill};
 pub use objects::objects;
@@ -30,39 +29,39 @@ pub use objects::objects;
 const NAME_BYTES: usize = 52;
 
 /// Checks the declarations, and adds mounts of the artifacts, as if the vendor had declared them.
-pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
+pub fn expand(sources: &Sources, release: &mut Release) -> Result<()> {
     for index in 0..release.components.len() {
         let Some(ObjectSource::PackageIndex(served)) = release.components[index].source() else { continue };
         let served = served.to_vec();
-        check(path, release, index, &served)?;
+        check(sources, release, index, &served)?;
         release.components[index].mounts =
             served.into_iter().map(|artifact| MountDefinition { claim: artifact.clone(), artifact }).collect();
     }
     Ok(())
 }
 
-fn check(path: &Path, release: &Release, index: usize, served: &[Spanned<String>]) -> Result<()> {
+fn check(sources: &Sources, release: &Release, index: usize, served: &[Spanned<String>]) -> Result<()> {
     let component = &release.components[index];
     let field = format!("components[{index}].packageIndex");
-    let refused = |line: u64, field: &str, what: String| {
-        Err(BuildError::at(codes::RELEASE_INVALID, Place::field(path, line, field), what))
+    let refused = |at: Location, field: &str, what: String| {
+        Err(BuildError::at(codes::RELEASE_INVALID, sources.place(at, field), what))
     };
     let name = &component.name;
     if name.value.len() > NAME_BYTES || !name.value.starts_with(|letter: char| letter.is_ascii_lowercase()) {
         let what =
             format!("`{}` is not the name of a Service: a letter first, and at most {NAME_BYTES} in all", name.value);
-        return refused(name.referenced.line(), &format!("components[{index}].name"), what);
+        return refused(name.referenced, &format!("components[{index}].name"), what);
     }
     if let Some(mount) = component.mounts.first() {
         let what = "a package index mounts what it serves, and nothing else".to_owned();
-        return refused(mount.claim.referenced.line(), &format!("components[{index}].mounts"), what);
+        return refused(mount.claim.referenced, &format!("components[{index}].mounts"), what);
     }
     if served.is_empty() {
         let what = format!("`{}` serves no artifact", name.value);
-        return Err(BuildError::at(codes::WHEELS_MISSING, Place::field(path, name.referenced.line(), field), what));
+        return Err(BuildError::at(codes::WHEELS_MISSING, sources.place(name.referenced, field), what));
     }
     check_artifacts(release, index, served).map_err(|(number, what)| {
-        let place = Place::field(path, served[number].referenced.line(), format!("{field}[{number}]"));
+        let place = sources.place(served[number].referenced, format!("{field}[{number}]"));
         BuildError::at(codes::RELEASE_INVALID, place, what)
     })
 }

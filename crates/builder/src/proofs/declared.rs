@@ -6,7 +6,7 @@ use landfall_release_document::{
     CommandExpectation, CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestProof, ResponseExpectation,
     TextExpectation,
 };
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::{LIMIT_SECONDS, LocatedProof};
 use crate::definition::{CommandDefinition, ONE_WAY, RequestDefinition, ResponseExpectationDefinition, TextDefinition};
@@ -86,35 +86,35 @@ impl LocatedProof<'_> {
         let definition = self.definition;
         let command = definition.command.as_ref();
         let request = definition.request.as_ref();
-        let line = |line: Option<u64>| line.unwrap_or_else(|| definition.name.referenced.line());
-        let of = |at: Option<&Spanned<String>>| line(at.map(|at| at.referenced.line()));
-        let (field, line) = match fault.field {
-            ProofField::Name => ("name", definition.name.referenced.line()),
-            ProofField::Component => ("component", definition.component.referenced.line()),
-            ProofField::Shows => ("shows", definition.shows.referenced.line()),
+        let or_name = |at: Option<Location>| at.unwrap_or(definition.name.referenced);
+        let of = |at: Option<&Spanned<String>>| or_name(at.map(|at| at.referenced));
+        let (field, at) = match fault.field {
+            ProofField::Name => ("name", definition.name.referenced),
+            ProofField::Component => ("component", definition.component.referenced),
+            ProofField::Shows => ("shows", definition.shows.referenced),
             ProofField::Limit => {
-                ("limitSeconds", line(definition.limit_seconds.as_ref().map(|limit| limit.referenced.line())))
+                ("limitSeconds", or_name(definition.limit_seconds.as_ref().map(|limit| limit.referenced)))
             }
             ProofField::Workload => ("command.workload", of(command.map(|command| &command.workload))),
             ProofField::Container => ("command.container", of(command.and_then(|command| command.container.as_ref()))),
             ProofField::Arguments => {
-                ("command.arguments", line(command.map(|command| command.arguments.referenced.line())))
+                ("command.arguments", or_name(command.map(|command| command.arguments.referenced)))
             }
             ProofField::Service => ("request.service", of(request.map(|request| &request.service))),
             ProofField::Path => ("request.path", of(request.map(|request| &request.path))),
             ProofField::Headers => {
                 let headers = request.and_then(|request| request.headers.as_ref());
-                ("request.headers", line(headers.map(|headers| headers.referenced.line())))
+                ("request.headers", or_name(headers.map(|headers| headers.referenced)))
             }
             ProofField::Body => ("request.body", of(request.and_then(|request| request.body.as_ref()))),
             ProofField::Expect => {
-                let of_command = command.and_then(|command| command.expect.as_ref()).map(|at| at.referenced.line());
-                let of_request = request.and_then(|request| request.expect.as_ref()).map(|at| at.referenced.line());
+                let of_command = command.and_then(|command| command.expect.as_ref()).map(|at| at.referenced);
+                let of_request = request.and_then(|request| request.expect.as_ref()).map(|at| at.referenced);
                 let field = if command.is_some() { "command.expect" } else { "request.expect" };
-                (field, line(of_command.or(of_request)))
+                (field, or_name(of_command.or(of_request)))
             }
         };
         let what = format!("the proof `{}` has {}", definition.name.value, fault.what);
-        BuildError::at(landfall_error_codes::codes::PROOF_INVALID, self.place(line, field), what)
+        BuildError::at(landfall_error_codes::codes::PROOF_INVALID, self.place(at, field), what)
     }
 }

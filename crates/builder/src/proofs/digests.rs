@@ -44,11 +44,11 @@ fn unknown<'a>(
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> BuildError {
     let definition = declared.definition;
-    let (field, line) = match &definition.command {
-        Some(command) => ("command.arguments", command.arguments.referenced.line()),
-        None => ("request.expect", definition.name.referenced.line()),
+    let (field, at) = match &definition.command {
+        Some(command) => ("command.arguments", command.arguments.referenced),
+        None => ("request.expect", definition.name.referenced),
     };
-    let error = BuildError::at(landfall_error_codes::codes::PROOF_TARGET, declared.place(line, field), what);
+    let error = BuildError::at(landfall_error_codes::codes::PROOF_TARGET, declared.place(at, field), what);
     name_hint::add_name_hint(error, file, known)
 }
 

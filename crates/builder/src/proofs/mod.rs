@@ -9,11 +9,11 @@ pub(crate) mod tests;
 
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactEntry, Proof};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 pub use targets::check as check_rendered;
 
-use crate::definition::{Definition, ProofDefinition, Release};
+use crate::definition::{Definition, ProofDefinition, Release, Sources};
 use crate::error::{BuildError, Place, Result};
 use crate::name_hint;
 
@@ -22,34 +22,34 @@ const LIMIT_SECONDS: u64 = 30;
 
 /// A proof with the place of its declaration, for errors.
 struct LocatedProof<'a> {
-    path: &'a std::path::Path,
+    sources: &'a Sources,
     index: usize,
     definition: &'a ProofDefinition,
 }
 
 impl<'a> LocatedProof<'a> {
-    fn all(path: &'a std::path::Path, release: &'a Release) -> impl Iterator<Item = Self> {
-        release.proofs.iter().enumerate().map(move |(index, definition)| Self { path, index, definition })
+    fn all(sources: &'a Sources, release: &'a Release) -> impl Iterator<Item = Self> {
+        release.proofs.iter().enumerate().map(move |(index, definition)| Self { sources, index, definition })
     }
 
-    fn place(&self, line: u64, field: &str) -> Place {
-        Place::field(self.path, line, format!("proofs[{}].{field}", self.index))
+    fn place(&self, at: Location, field: &str) -> Place {
+        self.sources.place(at, format!("proofs[{}].{field}", self.index))
     }
 
     fn invalid<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
-        BuildError::at(codes::PROOF_INVALID, self.place(at.referenced.line(), field), what)
+        BuildError::at(codes::PROOF_INVALID, self.place(at.referenced, field), what)
     }
 
     fn missing<T>(&self, at: &Spanned<T>, field: &str, what: impl Into<String>) -> BuildError {
-        BuildError::at(codes::PROOF_TARGET, self.place(at.referenced.line(), field), what)
+        BuildError::at(codes::PROOF_TARGET, self.place(at.referenced, field), what)
     }
 }
 
 /// Returns an error for proofs that are invalid in themselves: names, limits, a component or artifact that the release
 /// lacks.
-pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
+pub fn check(sources: &Sources, release: &Release) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
-    for declared in LocatedProof::all(path, release) {
+    for declared in LocatedProof::all(sources, release) {
         let name = &declared.definition.name;
         if !seen.insert(name.value.as_str()) {
             return Err(declared.invalid(name, "name", format!("the name `{}` occurs twice", name.value)));
@@ -58,7 +58,7 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
         let known = release.components.iter().map(|component| component.name.value.as_str());
         if !known.clone().any(|known| known == component.value) {
             let what = format!("`{}` is not a component of this release", component.value);
-            let place = declared.place(component.referenced.line(), "component");
+            let place = declared.place(component.referenced, "component");
             let error = BuildError::at(codes::RELEASE_UNKNOWN_COMPONENT, place, what);
             return Err(name_hint::add_name_hint(error, &component.value, known));
         }
@@ -69,12 +69,12 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
 }
 
 /// The declared proofs, without digests of files.
-pub(crate) fn declared_proofs(path: &std::path::Path, release: &Release) -> Result<Vec<Proof>> {
-    LocatedProof::all(path, release).map(|declared| declared.proof()).collect()
+pub(crate) fn declared_proofs(sources: &Sources, release: &Release) -> Result<Vec<Proof>> {
+    LocatedProof::all(sources, release).map(|declared| declared.proof()).collect()
 }
 
 /// The proofs of the release document, with the digests of the files that they name.
 pub fn proofs(definition: &Definition, artifacts: &[ArtifactEntry]) -> Result<Vec<Proof>> {
-    let declared = LocatedProof::all(&definition.path, &definition.release);
+    let declared = LocatedProof::all(&definition.sources, &definition.release);
     declared.map(|declared| digests::fill(&declared, declared.proof()?, artifacts)).collect()
 }

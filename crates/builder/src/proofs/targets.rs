@@ -10,7 +10,7 @@ use crate::workloads::{self, UnknownName};
 
 /// Returns an error for a proof whose target its component does not render.
 pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
-    for declared in LocatedProof::all(&definition.path, &definition.release) {
+    for declared in LocatedProof::all(&definition.sources, &definition.release) {
         let component = &declared.definition.component.value;
         let of_proof =
             |rendered: &&RenderedComponent| definition.release.components[rendered.index].name.value == *component;

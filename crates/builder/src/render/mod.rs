@@ -60,7 +60,7 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     }
     license_check::inject(definition, &mut components)?;
     // At this point, tests of charts are proofs.
-    proofs::check(&definition.path, &definition.release)?;
+    proofs::check(&definition.sources, &definition.release)?;
     let dropped = objects::check(definition, &mut components)?;
     definition.release.remarks.extend(dropped);
     checks::check(definition, &components)?;
