@@ -11,7 +11,7 @@ use crate::printer;
 
 /// Compares a second build of some images with the first. These are the base layer, every image of the starter release,
 /// one of a later release, and one that combines packages with a compiled program. All other images hold only compiled
-/// programs; one image represents them, because compiling all of them again would take half an hour.
+/// programs; one image represents them, because compiling all of them again would take too long.
 ///
 /// The second build shares nothing with the first. It has its own cache, in a new folder under `scratch`, so Debian
 /// packages are unpacked and the Go program compiled again.

@@ -155,7 +155,7 @@ fn assemble_images() -> Result<()> {
     run_end_to_end("images", &["--test-threads", "1", "--skip", REPRODUCIBLE])
 }
 
-/// Builds every image once more, which takes as long as the first time: seven minutes.
+/// Builds some images once more from scratch, which compiles a Go program again.
 fn reproducible() -> Result<()> {
     images::ensure_all()?;
     run_end_to_end("images", &[REPRODUCIBLE])

@@ -36,8 +36,8 @@ const FAULTS: &str = "every_fault";
 const DRILLS: &str = "drills_under_load";
 
 /// Tests of the part `recovery`: interrupted installs, uninstalls and restores, and kept data. Interrupted changes are
-/// in `interruptions`, and plain restores in `node`. The first test runs alone, because it compares the time of each step
-/// with the plan.
+/// in `interruptions`, and plain restores in `node`. The first test runs alone, because it compares the time of each
+/// step with the plan.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
 /// Tests of the part `administration`: an administrator's changes to the host of a running site. The first test runs
@@ -79,7 +79,6 @@ pub(super) fn upgrades() -> Result<()> {
     sites(&[UPGRADES])
 }
 
-/// Takes half an hour.
 pub(super) fn interruptions() -> Result<()> {
     sites(&[INTERRUPTIONS])
 }

@@ -37,7 +37,7 @@ impl<'a> GoWork<'a> {
 impl Drop for GoWork<'_> {
     fn drop(&mut self) {
         drop(self.shared.take());
-        // Whoever holds the lock now is a later user, and removes the folder.
+        // If another user has the lock, that user removes the folder.
         if let Ok(Some(_alone)) = self.cache.try_lock(NAME) {
             // A folder that stays costs only space, and the next user removes it.
             let _ = remove_folder(&self.folder);

@@ -279,8 +279,8 @@ pub struct Layer {
     pub diff_id: String,
     /// Compressed size in bytes.
     pub size: u64,
-    /// Compression of the file.
-    #[serde(default)]
+    /// Compression of the file. Caches that earlier commits filled call it `packing`.
+    #[serde(default, alias = "packing")]
     pub compression: LayerCompression,
     /// The compressed file.
     #[serde(skip)]
