@@ -77,3 +77,13 @@ fn difference_holds_changes_and_whiteouts() {
     let difference = whole.above(&base).unwrap();
     assert_eq!(names(&difference), [".wh.gone", ".wh.gone-too", "etc", "etc/.wh.removed", "etc/changed", "etc/new"]);
 }
+
+#[test]
+fn earlier_record_keeps_compression() {
+    let record = |field: &str| format!(r#"{{"digest": "sha256:a", "diff_id": "sha256:b", "size": 1{field}}}"#);
+    let compression =
+        |field: &str| serde_json::from_str::<Layer>(&record(field)).map(|layer| layer.compression).unwrap();
+    assert_eq!(compression(r#", "packing": "zstd""#), LayerCompression::Zstd);
+    assert_eq!(compression(r#", "compression": "zstd""#), LayerCompression::Zstd);
+    assert_eq!(compression(""), LayerCompression::Gzip);
+}
