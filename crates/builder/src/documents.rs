@@ -37,7 +37,8 @@ pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: land
 /// The key at the start of a line, which is the field or contains it.
 fn key_on(text: &str, line: u64) -> Option<String> {
     let line = text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
-    let (key, _) = line.trim_start_matches([' ', '-', '{']).split_once(':')?;
+    // The first key of a mapping in one line need not be the field.
+    let (key, _) = line.trim_start_matches([' ', '-']).split_once(':')?;
     let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     is_key.then(|| key.to_owned())
 }

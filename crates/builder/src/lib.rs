@@ -53,6 +53,7 @@ mod side_by_side;
 mod signatures;
 pub mod signing;
 mod tool;
+mod traffic;
 mod unpacked;
 mod wheels;
 mod workloads;

@@ -5,10 +5,10 @@ use std::path::Path;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 
-use crate::definition::{self, Definition, Release, Sources, order, unfinished_lines};
+use crate::definition::{self, ComponentFile, Definition, Release, Sources, order, unfinished_lines};
 use crate::documents::{text, yaml_text};
 use crate::error::{BuildError, Place, Result};
-use crate::{backup, canary, license_check, package_index, proofs};
+use crate::{backup, canary, license_check, package_index, proofs, traffic};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -17,17 +17,21 @@ const FILE_NAME: &str = "release.yaml";
 pub fn read(path: &Path) -> Result<Definition> {
     let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
     let text = text(&path, codes::RELEASE_UNREADABLE)?;
-    check_finished(&path, &text)?;
-    let mut release: Release = yaml_text(&path, &text, codes::RELEASE_UNREADABLE)?;
-    let files = definition::read_files(&path, &text, &release)?;
-    files.iter().try_for_each(|file| check_finished(&file.path, &file.text))?;
-    let component_files = files.iter().map(|file| (file.index, Sha256::of(&file.text))).collect();
-    let sources = definition::join_files(&path, &mut release, files)?;
+    let release = yaml_text::<Release>(&path, &text, codes::RELEASE_UNREADABLE);
+    let files = match &release {
+        Ok(release) => definition::read_files(&path, release)?,
+        Err(_) => Vec::new(),
+    };
+    check_finished(&path, &text, &files)?;
+    let mut release = release?;
+    let component_files = files.iter().map(|file| Sha256::of(&file.text)).collect();
+    let sources = definition::join_files(&path, &mut release, &files)?;
     definition::check(&sources, &release)?;
     definition::expand_notes(&path, &mut release)?;
     package_index::expand(&sources, &mut release)?;
     backup::expand(&sources, &mut release)?;
     backup::check(&sources, &release)?;
+    traffic::check(&sources, &release)?;
     proofs::check(&sources, &release)?;
     canary::check(&sources, &release)?;
     license_check::check(&sources, &release)?;
@@ -36,17 +40,19 @@ pub fn read(path: &Path) -> Result<Definition> {
 }
 
 /// Returns an error for a definition with fields to fill in.
-fn check_finished(path: &Path, text: &str) -> Result<()> {
-    let open = unfinished_lines(text);
-    let Some((first, _)) = open.first() else { return Ok(()) };
-    let lines: Vec<String> = open.iter().map(|(line, text)| format!("\n  line {line}: {text}")).collect();
+fn check_finished(path: &Path, text: &str, files: &[ComponentFile]) -> Result<()> {
+    let of_components = files.iter().map(|file| (file.path.as_path(), file.text.as_str()));
+    let open = std::iter::once((path, text)).chain(of_components).flat_map(|(path, text)| {
+        unfinished_lines(text).into_iter().map(move |(line, text)| (path, line, text))
+    });
+    let open: Vec<_> = open.collect();
+    let Some((first, line, _)) = open.first() else { return Ok(()) };
+    let place = Place { file: Some(first.to_path_buf()), line: Some(*line as u64), field: None };
+    let lines: Vec<String> =
+        open.iter().map(|(path, line, text)| format!("\n  {}:{line}: {text}", path.display())).collect();
     let noun = if open.len() == 1 { "field is" } else { "fields are" };
-    let place = Place { file: Some(path.to_owned()), line: Some(*first as u64), field: None };
-    Err(BuildError::at(
-        codes::RELEASE_UNFINISHED,
-        place,
-        format!("{} {noun} to be filled in:{}", open.len(), lines.concat()),
-    ))
+    let what = format!("{} {noun} to be filled in:{}", open.len(), lines.concat());
+    Err(BuildError::at(codes::RELEASE_UNFINISHED, place, what))
 }
 
 fn cycle(sources: &Sources, release: &Release, names: &[String]) -> BuildError {

@@ -86,10 +86,10 @@ impl SecretEntry {
 
 /// Hint with lines to paste, for Secrets that a component must declare.
 pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> String {
-    let lines: Vec<_> = entries.into_iter().map(|entry| format!("\n      {}", entry.line())).collect();
+    let lines: Vec<_> = entries.into_iter().map(|entry| format!("\n  {}", entry.line())).collect();
     let lines = lines.concat();
     format!(
-        "In release.yaml, write under `secrets` of the component `{component}`, in place of an entry of the same \
+        "In the component.yaml of `{component}`, write under `secrets`, in place of an entry of the same \
          name:{lines}\n\
          The site generates what is `random`, once. A certificate, a file, or a password that a person must know \
          belongs under `siteSecrets`."

@@ -32,8 +32,8 @@ fn text(report: &InitReport) -> String {
     lines.push("next:".to_owned());
     let mut steps = Vec::new();
     if !fill_in.is_empty() {
-        let fields: Vec<String> = fill_in.iter().map(|field| format!("\n       line {field}")).collect();
-        steps.push(format!("fill in {} fields of {folder}/release.yaml:{}", fill_in.len(), fields.concat()));
+        let fields: Vec<String> = fill_in.iter().map(|field| format!("\n       {field}")).collect();
+        steps.push(format!("fill in {} fields in {folder}:{}", fill_in.len(), fields.concat()));
     }
     steps.push(format!("check tags and licenses in {folder}/images.lock: {unresolved} entries are unresolved"));
     steps.push(format!("landfall lock {folder}"));

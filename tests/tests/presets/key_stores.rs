@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_builder::{backup, release};
 use landfall_release_document::BackupRule;
-use landfall_test_support::runnable;
+use landfall_test_support::{definition, runnable};
 use landfall_xtask::images;
 use landfall_xtask::site::wait_until;
 use tempfile::TempDir;
@@ -135,9 +135,8 @@ fn rule(preset: &str, port: u16, data: &Path) -> Result<BackupRule> {
         data.display()
     );
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("release.yaml");
-    std::fs::write(&path, DEFINITION.replacen(needs, &rule, 1))?;
-    let definition = release::read(&path)?;
+    definition::write(folder.path(), &DEFINITION.replacen(needs, &rule, 1));
+    let definition = release::read(folder.path())?;
     let components = definition.release.components.iter();
     let index = components.enumerate().find(|(_, one)| one.name.value == "database").map(|(index, _)| index);
     let (_, rules) = backup::rules(&definition, index.context("no component `database`")?)?;

@@ -14,6 +14,12 @@ use super::starter::{Starter, starter};
 /// Definition that tests make invalid.
 const RELEASE: &str = "releases/starter/release.yaml";
 
+/// Own files of components that tests make invalid.
+const NETWORK: &str = "manifests/network/component.yaml";
+const STORAGE: &str = "manifests/storage/component.yaml";
+const VALKEY: &str = "manifests/valkey/component.yaml";
+const ASSISTANT: &str = "manifests/assistant/component.yaml";
+
 /// A copy of the starter release that a test makes invalid in one place, with an empty store.
 struct BadRelease {
     starter: &'static Starter,
@@ -101,7 +107,7 @@ impl BadRelease {
         if let Some(registry) = &self.registry {
             said = said.replace(&registry.address().to_string(), "REGISTRY");
         }
-        for name in [RELEASE, "images.lock"] {
+        for name in [RELEASE, NETWORK, STORAGE, VALKEY, ASSISTANT, "images.lock"] {
             let text = std::fs::read_to_string(self.path(name))?;
             for (number, line) in text.lines().enumerate() {
                 let place = format!("FOLDER/{name}:{}: ", number + 1);
@@ -127,9 +133,9 @@ fn write(path: &Path, text: &str) -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn a_component_that_is_not_there_is_needed() -> Result<()> {
     let release = BadRelease::new()?.replace(
-        RELEASE,
-        "namespace: valkey\n    needs: [dns, storage]",
-        "namespace: valkey\n    needs: [dns, stroage]",
+        VALKEY,
+        "needs: [dns, storage]",
+        "needs: [dns, stroage]",
     )?;
     insta::assert_snapshot!(release.refusal_text("LF2003")?);
     Ok(())
@@ -139,9 +145,9 @@ fn a_component_that_is_not_there_is_needed() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn components_need_one_another_in_a_cycle() -> Result<()> {
     let release = BadRelease::new()?.replace(
-        RELEASE,
-        "namespace: kube-flannel\n",
-        "namespace: kube-flannel\n    needs: [dns]\n",
+        NETWORK,
+        "readySeconds: 180\n",
+        "readySeconds: 180\nneeds: [dns]\n",
     )?;
     insta::assert_snapshot!(release.refusal_text("LF2004")?);
     Ok(())
@@ -184,10 +190,10 @@ fn image_missing_from_registry_is_refused() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_configmap_names_an_image_that_is_not_declared() -> Result<()> {
-    let declared = "      - kind: ConfigMap\n        name: local-path-config\n        \
-                    path: /data/helperPod.yaml\n        reference: docker.io/library/busybox\n        \
+    let declared = "  - kind: ConfigMap\n    name: local-path-config\n    \
+                    path: /data/helperPod.yaml\n    reference: docker.io/library/busybox\n    \
                     text: docker.io/library/busybox\n";
-    let release = BadRelease::new()?.replace(RELEASE, declared, "")?;
+    let release = BadRelease::new()?.replace(STORAGE, declared, "")?;
     insta::assert_snapshot!(release.refusal_text("LF2008")?);
     Ok(())
 }
@@ -196,13 +202,13 @@ fn a_configmap_names_an_image_that_is_not_declared() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn malformed_definition_is_refused() -> Result<()> {
     let release = BadRelease::new()?.replace(
-        RELEASE,
-        "needs: [network]\n    podSecurity: privileged\n    # The provisioner",
-        "needs: [network\n    podSecurity: privileged\n    # The provisioner",
+        STORAGE,
+        "needs: [network]\npodSecurity: privileged\n# The provisioner",
+        "needs: [network\npodSecurity: privileged\n# The provisioner",
     )?;
     insta::assert_snapshot!("invalid_yaml", release.refusal_text("LF2001")?);
     let release =
-        BadRelease::new()?.replace(RELEASE, "    namespace: valkey\n", "    namespace: valkey\n    replicas: 3\n")?;
+        BadRelease::new()?.replace(RELEASE, "namespace: valkey}\n", "namespace: valkey, replicas: 3}\n")?;
     insta::assert_snapshot!("unknown_key", release.refusal_text("LF2001")?);
     let release = BadRelease::new()?.replace("manifests/valkey/kustomization.yaml", "resources:", "resources: {")?;
     insta::assert_snapshot!("invalid_manifest", release.refusal_text("LF2009")?);
@@ -278,7 +284,7 @@ fn entries_of_the_lock_are_unresolved() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_proof_is_declared_wrongly() -> Result<()> {
-    let release = BadRelease::new()?.replace(RELEASE, "path: /health", "path: health")?;
+    let release = BadRelease::new()?.replace(ASSISTANT, "path: /health", "path: health")?;
     insta::assert_snapshot!(release.refusal_text("LF2040")?);
     Ok(())
 }
@@ -287,7 +293,7 @@ fn a_proof_is_declared_wrongly() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn a_proof_uses_what_its_component_does_not_have() -> Result<()> {
     let proof = |name: &str| format!("    command:\n      workload: StatefulSet/{name}\n");
-    let release = BadRelease::new()?.replace(RELEASE, &proof("valkey"), &proof("valky"))?;
+    let release = BadRelease::new()?.replace(VALKEY, &proof("valkey"), &proof("valky"))?;
     insta::assert_snapshot!(release.refusal_text("LF2041")?);
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use landfall_test_support::definition as notation;
 use landfall_xtask::{images, workspace};
 use serde_json::{Value, json};
 
@@ -96,7 +97,7 @@ fn write_release(folder: &Path) -> Result<()> {
          [operator]\n",
         chart.display()
     );
-    std::fs::write(folder.join("release.yaml"), definition("found", "1.0.0", &components)?)?;
+    notation::write(folder, &definition("found", "1.0.0", &components)?);
     let busybox = versioned_reference(BUSYBOX)?;
     let (repository, tag) = busybox.rsplit_once(':').context("no tag")?;
     std::fs::write(folder.join("operator.yaml"), format!("image: {{repository: {repository}, tag: '{tag}'}}\n"))?;

@@ -101,7 +101,6 @@ fn manifests_and_chart_build() -> Result<()> {
     assert_eq!(made.code, 0, "{}", made.stderr);
     let report = made.json()?;
     assert_eq!(report["fillIn"].as_array().map(Vec::len), Some(6), "{report}");
-    let definition = path("release/release.yaml");
     for file in walk(&path("release"))? {
         assert!(!std::fs::read_to_string(&file)?.contains("hunter2"), "{}", file.display());
     }
@@ -116,12 +115,15 @@ fn manifests_and_chart_build() -> Result<()> {
     let refused = Outcome::of(&mut lock())?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2020")), "{}", refused.stderr);
     assert!(refused.stderr.contains("save: [FILL-IN]"), "{}", refused.stderr);
-    fill_in(&definition)?;
-    let with_values = std::fs::read_to_string(&definition)?;
+    for name in ["plain", "kustomized"] {
+        fill_in(&path("release/manifests").join(name).join("component.yaml"))?;
+    }
+    let metrics = path("release/manifests/metrics/component.yaml");
+    let with_values = std::fs::read_to_string(&metrics)?;
     let values = workspace::root().join("tests/releases/charts/values/image.yaml");
     let with_values = with_values
         .replace("tests/charts/metrics}", &format!("tests/charts/metrics, values: ['{}']}}", values.display()));
-    std::fs::write(&definition, with_values)?;
+    std::fs::write(&metrics, with_values)?;
     without(&path("release/images.lock"), "registry.example/metrics")?;
 
     let asked = Outcome::success(lock().args(["--dry-run", "--json"]))?.json()?;

@@ -27,6 +27,7 @@ use landfall_models::sample::{GgufValue, gguf};
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
 use landfall_site::content::PlacedFile;
 use landfall_site::place::{HostAccess, Medium, Releases, SiteRelease};
+use landfall_test_support::definition as notation;
 use landfall_xtask::images;
 use landfall_xtask::vendor::Vendor;
 use serde_json::{Value, json};
@@ -208,7 +209,7 @@ fn files(folder: &Path) -> Result<BTreeMap<String, String>> {
 fn pack(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let (release, stick) = (folder.join("release"), folder.join("stick"));
     std::fs::create_dir_all(release.join("reader"))?;
-    std::fs::write(release.join("release.yaml"), definition("models", "1.0.0", COMPONENTS)?)?;
+    notation::write(&release, &definition("models", "1.0.0", COMPONENTS)?);
     std::fs::write(release.join("reader/kustomization.yaml"), "resources: [reader.yaml]\n")?;
     std::fs::write(release.join("reader/reader.yaml"), POD)?;
     let entry = format!(

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use landfall_test_support::definition as notation;
 use landfall_xtask::images::point_releases::{self, REPOSITORY};
 use landfall_xtask::images::{Workshop, registry_tree::Reference};
 use landfall_xtask::registry::Registry;
@@ -55,7 +56,7 @@ fn pack_release(
     let (release, stick, root) = (folder.join("release"), folder.join("stick"), folder.join("root"));
     std::fs::create_dir_all(release.join("debian"))?;
     std::fs::create_dir(&root)?;
-    std::fs::write(release.join("release.yaml"), definition("debian", version, COMPONENTS)?)?;
+    notation::write(&release, &definition("debian", version, COMPONENTS)?);
     std::fs::write(release.join("debian/kustomization.yaml"), "resources: [debian.yaml]\n")?;
     std::fs::write(release.join("debian/debian.yaml"), POD)?;
     let lock = release.join("images.lock");

@@ -115,8 +115,8 @@ impl Bench {
     /// Compares the objects built from a chart with Helm's output.
     fn compare(&self, source: &Path, folder: &Path) -> Result<Comparison> {
         let release = folder.join("release");
-        let draft = Draft::new(std::fs::read_to_string(release.join("release.yaml"))?).context("no component")?;
-        let chart = Chart { release: &release, bundle: &folder.join("out"), source, name: draft.component() };
+        let name = component(&release)?;
+        let chart = Chart { release: &release, bundle: &folder.join("out"), source, name: &name };
         chart.compare(&self.helm, &self.kubectl)
     }
 
@@ -139,8 +139,9 @@ impl Bench {
         if let Some(error) = self.run(&[&begun[..], &tools[..]].concat())? {
             return Ok(Some(error));
         }
-        let definition = folder.join("release/release.yaml");
-        let mut draft = Draft::new(std::fs::read_to_string(&definition)?).context("init made nothing")?;
+        let own_folder = folder.join("release/manifests").join(component(&folder.join("release"))?);
+        let own_file = own_folder.join("component.yaml");
+        let mut draft = Draft::new(std::fs::read_to_string(&own_file)?);
         let filled = draft.fill_in();
         if !filled.is_empty() {
             edits.push(format!("filled in: {}", filled.join(", ")));
@@ -149,7 +150,7 @@ impl Bench {
         let signed = ["--key", &key, "--roots", &keys, "--output", &out];
         let mut has_values = of.values.is_empty();
         for _ in 0..PATIENCE {
-            std::fs::write(&definition, &draft.text)?;
+            std::fs::write(&own_file, &draft.text)?;
             let mut error = self.run(&[&["lock", &release][..], &common[..]].concat())?;
             if error.is_none() {
                 error = self.run(&[&["build", &release][..], &common[..], &signed[..]].concat())?;
@@ -160,11 +161,19 @@ impl Bench {
             } else if std::mem::replace(&mut has_values, true) {
                 return Ok(Some(error));
             } else {
-                std::fs::write(folder.join("release/asked.yaml"), &of.values)?;
+                std::fs::write(own_folder.join("asked.yaml"), &of.values)?;
                 draft.values("asked.yaml");
                 edits.push(format!("values: {}", of.values));
             }
         }
         Ok(Some(serde_json::json!({ "code": "", "what": "no end of edits" })))
     }
+}
+
+/// Returns the name of the component that `init` made of the sources.
+fn component(release: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(release.join("release.yaml"))?;
+    let (_, made) = text.split_once("# Made of what was given").context("init made nothing")?;
+    let name = made.lines().find_map(|line| line.strip_prefix("  - {name: ")?.split(',').next());
+    name.map(str::to_owned).context("init made no component")
 }

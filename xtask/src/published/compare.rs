@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -67,6 +67,11 @@ struct ChartDeclarations {
 }
 
 impl Chart<'_> {
+    /// Folder with the component's own file.
+    fn own_folder(&self) -> PathBuf {
+        self.release.join("manifests").join(self.name)
+    }
+
     /// Compares a bundle's objects with Helm's.
     pub fn compare(&self, helm: &Path, kubectl: &Path) -> Result<Comparison> {
         let head = self.head()?;
@@ -99,7 +104,9 @@ impl Chart<'_> {
         let text = std::fs::read_to_string(self.release.join("release.yaml"))?;
         let release: Value = serde_saphyr::from_str(&text)?;
         let mut components = release["components"].as_array().into_iter().flatten();
-        let component = components.find(|component| component["name"] == self.name).context("no component")?;
+        let listing = components.find(|component| component["name"] == self.name).context("no component")?;
+        let own_file = self.own_folder().join("component.yaml");
+        let component: Value = serde_saphyr::from_str(&std::fs::read_to_string(own_file)?)?;
         let list = |value: &Value| {
             let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
             texts.map(str::to_owned).collect::<Vec<_>>()
@@ -109,7 +116,7 @@ impl Chart<'_> {
         let secrets = secrets.flat_map(|field| head.components.iter().map(move |component| &component[field]));
         let secrets = secrets.filter_map(Value::as_array).flatten().filter_map(|secret| secret["name"].as_str());
         Ok(ChartDeclarations {
-            namespace: component["namespace"].as_str().unwrap_or_default().to_owned(),
+            namespace: listing["namespace"].as_str().unwrap_or_default().to_owned(),
             namespaces: list(&component["namespaces"]).into_iter().collect(),
             left_out: list(&chart["leaveOut"]).into_iter().collect(),
             repeatable: list(&chart["repeatable"]).into_iter().collect(),
@@ -146,7 +153,7 @@ impl Chart<'_> {
             command.arg("--is-upgrade");
         }
         for file in &declared.values {
-            command.arg("--values").arg(self.release.join(file));
+            command.arg("--values").arg(self.own_folder().join(file));
         }
         let output = command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null()).output().context("cannot run Helm")?;
         ensure!(output.status.success(), "Helm refuses it: {}", String::from_utf8_lossy(&output.stderr));

@@ -2,24 +2,16 @@
 
 use serde_json::Value;
 
-/// A release definition that is edited as messages ask, and the component that they concern.
+/// A component's own file that is edited as messages ask.
 pub struct Draft {
-    /// Text of the definition.
+    /// Text of the file.
     pub text: String,
-    component: String,
 }
 
 impl Draft {
-    /// Creates a draft from the `release.yaml` that `init` wrote, with the result of the sources.
-    pub fn new(text: String) -> Option<Self> {
-        let (_, made) = text.split_once("# Made of what was given")?;
-        let component = made.lines().find_map(|line| line.strip_prefix("  - name: "))?.to_owned();
-        Some(Self { text, component })
-    }
-
-    /// Returns the name of the component.
-    pub fn component(&self) -> &str {
-        &self.component
+    /// Creates a draft from the file that `init` wrote.
+    pub fn new(text: String) -> Self {
+        Self { text }
     }
 
     /// Fills in the decisions that a user must make. Returns a description of each.
@@ -155,35 +147,25 @@ impl Draft {
         Some(format!("{list}: {title}"))
     }
 
-    /// Returns all lines, and the range of the component's lines.
-    fn lines(&self) -> (Vec<String>, std::ops::Range<usize>) {
-        let lines: Vec<String> = self.text.lines().map(str::to_owned).collect();
-        let first = lines.iter().position(|line| line.trim_end() == format!("  - name: {}", self.component));
-        let first = first.unwrap_or_default() + 1;
-        let is_next = |line: &String| line.starts_with("  - name: ") || line.starts_with(|first: char| first != ' ');
-        let last = lines[first..].iter().position(is_next).map_or(lines.len(), |more| first + more);
-        (lines, first..last)
-    }
-
-    fn edit(&mut self, edit: impl FnOnce(&mut Vec<String>, std::ops::Range<usize>)) {
-        let (mut lines, range) = self.lines();
-        edit(&mut lines, range);
+    fn edit(&mut self, edit: impl FnOnce(&mut Vec<String>)) {
+        let mut lines: Vec<String> = self.text.lines().map(str::to_owned).collect();
+        edit(&mut lines);
         self.text = lines.join("\n") + "\n";
     }
 
     /// Sets a field of the component.
     fn field(&mut self, field: &str, value: &str) {
-        let start = format!("    {field}:");
-        self.edit(|lines, range| match range.clone().find(|at| lines[*at].starts_with(&start)) {
-            Some(at) => lines[at] = format!("{start} {value}"),
-            None => lines.insert(range.start, format!("{start} {value}")),
+        let start = format!("{field}:");
+        self.edit(|lines| match lines.iter_mut().find(|line| line.starts_with(&start)) {
+            Some(line) => *line = format!("{start} {value}"),
+            None => lines.insert(0, format!("{start} {value}")),
         });
     }
 
     /// Adds words to a list of the component.
     fn list(&mut self, field: &str, words: &str) {
-        let start = format!("    {field}: [");
-        let known = self.lines().0.into_iter().find_map(|line| {
+        let start = format!("{field}: [");
+        let known = self.text.lines().find_map(|line| {
             Some(line.strip_prefix(&start)?.split(']').next()?.to_owned()).filter(|known| !known.is_empty())
         });
         let all = known.map_or_else(|| words.to_owned(), |known| format!("{known}, {words}"));
@@ -192,22 +174,22 @@ impl Draft {
 
     /// Adds entries to a field of the component that has one entry per line.
     fn block(&mut self, field: &str, entries: &[String]) {
-        let start = format!("    {field}:");
-        self.edit(|lines, range| {
-            let at = range.clone().find(|at| lines[*at].starts_with(&start)).unwrap_or_else(|| {
-                lines.insert(range.start, start.clone());
-                range.start
+        let start = format!("{field}:");
+        self.edit(|lines| {
+            let at = lines.iter().position(|line| line.starts_with(&start)).unwrap_or_else(|| {
+                lines.insert(0, start.clone());
+                0
             });
             for entry in entries.iter().rev() {
-                lines.insert(at + 1, format!("      {entry}"));
+                lines.insert(at + 1, format!("  {entry}"));
             }
         });
     }
 
     /// Sets a field of the component's chart; a title is added to a list.
     fn in_chart(&mut self, field: &str, value: &str) -> String {
-        self.edit(|lines, mut range| {
-            let Some(at) = range.find(|at| lines[*at].starts_with("    chart: {")) else { return };
+        self.edit(|lines| {
+            let Some(at) = lines.iter().position(|line| line.starts_with("chart: {")) else { return };
             let line = lines[at].split("    #").next().unwrap_or_default();
             let line = if line.trim().is_empty() { lines[at].as_str() } else { line };
             let body = line.trim_end().trim_end_matches('}');
@@ -227,13 +209,13 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    chart: \
-        {folder: shop}    # and `values: [FILE, …]`\n    needs: [dns]\n    podSecurity: restricted\n    \
-        secrets:\n      - {name: key, random: {a: 32}}\nvalues:\n  - name: other\n";
+    const TEXT: &str = "# The component `shop`, begun by `landfall init`.\nchart: \
+        {folder: shop}    # and `values: [FILE, …]`\nneeds: [dns]\npodSecurity: restricted\n\
+        secrets:\n  - {name: key, random: {a: 32}}\n";
 
     #[test]
     fn definition_follows_messages() {
-        let mut draft = Draft::new(TEXT.to_owned()).expect("a component");
+        let mut draft = Draft::new(TEXT.to_owned());
         for error in [
             json!({ "code": "LF2083", "what": "look-up" }),
             json!({ "code": "LF2002", "what": "keys",
@@ -247,11 +229,10 @@ mod tests {
         ] {
             assert!(draft.follow(&error).is_some(), "{error}");
         }
-        let expected = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    namespaces: \
-            [other]\n    notImages: ['a/b:1', 'c/d:1']\n    chart: \
-            {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a, Role/b]}\n    needs: \
-            [dns]\n    podSecurity: baseline\n    secrets:\n      - {name: key, random: {a: 32, b: 32}}\nvalues:\n  - \
-            name: other\n";
+        let expected = "namespaces: [other]\nnotImages: ['a/b:1', 'c/d:1']\n\
+            # The component `shop`, begun by `landfall init`.\nchart: \
+            {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a, Role/b]}\nneeds: \
+            [dns]\npodSecurity: baseline\nsecrets:\n  - {name: key, random: {a: 32, b: 32}}\n";
         assert_eq!(draft.text, expected);
         assert_eq!(draft.follow(&json!({ "code": "LF2082", "what": "set a host" })), None);
     }

@@ -70,11 +70,11 @@ impl Component<'_> {
         } else {
             format!("no backup rule of the component `{name}` saves {listed}")
         };
-        let lines: Vec<_> = volumes.iter().map(|volume| format!("\n      {}", entry(volume))).collect();
+        let lines: Vec<_> = volumes.iter().map(|volume| format!("\n  {}", entry(volume))).collect();
         let lines = lines.concat();
         self.wrong_data(what).hint(format!(
             "Declare `data: kept` with a `backup` rule for each, or `data: migrated` if an upgrade changes the data. \
-             Of a volume that a site can do without, say why under `unsaved` of the component, in release.yaml:{lines}"
+             Of a volume that a site can do without, say why under `unsaved` in its component.yaml:{lines}"
         ))
     }
 }

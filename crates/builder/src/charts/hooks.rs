@@ -383,8 +383,10 @@ mod tests {
 
     #[test]
     fn idle_tests_and_hooks_are_named() {
-        let component: ComponentDefinition =
-            serde_saphyr::from_str("{name: shop, namespace: shop, chart: {folder: shop}}").expect("component");
+        let mut component: ComponentDefinition =
+            serde_saphyr::from_str("chart: {folder: shop}").expect("component");
+        "shop".clone_into(&mut component.name.value);
+        "shop".clone_into(&mut component.namespace.value);
         let asks = |name: &str, command: [&str; 3]| {
             let mut test = hook("Pod", name, "test");
             test.object["spec"] = json!({ "containers": [{ "command": command }] });

@@ -148,7 +148,7 @@ async fn open_all(
     lock.check_resolved(&entries.values().copied().collect::<Vec<_>>())?;
     let mut opened = BTreeMap::new();
     for (index, component) in definition.release.components.iter().enumerate() {
-        let Some(chart) = &component.chart else { continue };
+        let Some(chart) = component.chart() else { continue };
         let chart = match (&chart.folder, entries.get(&index)) {
             (Some(folder), _) => open_folder(&definition.resolve(&folder.value))?,
             (None, Some(entry)) => Box::pin(open_pinned(entry, lock, client, store, progress)).await?,
@@ -181,7 +181,7 @@ async fn open_pinned(
 /// Opens charts in folders of the release, by index of the component. Pinned charts are left out.
 pub fn open_folders(definition: &Definition) -> Result<BTreeMap<usize, OpenChart>> {
     let components = definition.release.components.iter().enumerate();
-    let folders = components.filter_map(|(index, component)| Some((index, component.chart.as_ref()?.folder.as_ref()?)));
+    let folders = components.filter_map(|(index, component)| Some((index, component.chart()?.folder.as_ref()?)));
     folders.map(|(index, folder)| Ok((index, open_folder(&definition.resolve(&folder.value))?))).collect()
 }
 
@@ -204,7 +204,7 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
 fn entries<'a>(definition: &Definition, lock: &'a Lock) -> Result<BTreeMap<usize, &'a LockEntry>> {
     let mut found = BTreeMap::new();
     for (index, component) in definition.release.components.iter().enumerate() {
-        let Some(ChartDefinition { reference: Some(written), .. }) = &component.chart else { continue };
+        let Some(ChartDefinition { reference: Some(written), .. }) = component.chart() else { continue };
         let place = definition.place(written, format!("components[{index}].chart.reference"));
         let wanted = parse_reference(&written.value, place.clone(), codes::RELEASE_INVALID)?;
         found.insert(index, lock.find(List::Charts, &wanted, place)?);

@@ -63,10 +63,10 @@ pub fn declaration(secrets: &[&Value]) -> String {
         1 => ("the value", "an existing Secret there, or declare the Secret with all its keys"),
         _ => ("the values", "existing Secrets there, or declare the Secrets with all their keys"),
     };
-    let lines: Vec<_> = secrets.iter().map(|it| format!("\n      {}", SecretEntry::of_object(it).line())).collect();
+    let lines: Vec<_> = secrets.iter().map(|it| format!("\n  {}", SecretEntry::of_object(it).line())).collect();
     let lines = lines.concat();
     format!(
-        "Set {values} in the chart's values, name {secret} under `secrets` of the component, in release.yaml:{lines}\n\
+        "Set {values} in the chart's values, name {secret} under `secrets` in its component.yaml:{lines}\n\
          A certificate, a file, or a password that a person must know belongs under `siteSecrets`."
     )
 }

@@ -51,7 +51,7 @@ pub fn render(
     before: &[RenderedComponent],
 ) -> Result<Vec<RenderedComponent>> {
     let component = definition.release.components[index].clone();
-    let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
+    let (Some(chart), Some(opened), Some(helm)) = (component.chart(), charts.opened.get(&index), &charts.helm) else {
         let what = format!("the chart of the component `{}` was not opened", component.name.value);
         return Err(BuildError::new(codes::BUG, what));
     };
@@ -81,7 +81,7 @@ pub fn render(
 /// Hooks of a component's chart that a release normally omits, by kind and name. Does not change the definition.
 pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Result<Vec<String>> {
     let component = &definition.release.components[index];
-    let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
+    let (Some(chart), Some(opened), Some(helm)) = (component.chart(), charts.opened.get(&index), &charts.helm) else {
         return Ok(Vec::new());
     };
     let served = cluster_kinds(definition, index, &[]);

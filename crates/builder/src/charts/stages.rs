@@ -186,13 +186,14 @@ impl Stages<'_> {
 fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
     ComponentDefinition {
         name: own.name.clone(),
-        from: None,
         hooks_of: Some(index),
         manifests: None,
         chart: None,
         package_index: None,
         namespaces: own.namespaces.clone(),
         needs: Vec::new(),
+        offers: Vec::new(),
+        reaches: Vec::new(),
         pod_security: own.pod_security,
         quota: own.quota.clone(),
         ready_seconds: own.ready_seconds,

@@ -122,7 +122,7 @@ async fn bench() -> Bench {
         let to = format!("chart: {{reference: {reference}}}");
         bench.edit("release/release.yaml", &format!("manifests: manifests/{component}"), &to);
     }
-    let release = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
+    let release = bench.text("release/release.yaml");
     let (before_values, _) = release.split_once("values:").expect("values");
     bench.write("release/release.yaml", before_values.as_bytes(), 0o644);
     let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
@@ -462,7 +462,7 @@ async fn missing_secret_keys_are_all_named() {
     let lines = |error: &crate::BuildError| {
         let hint = error.hint().expect("a hint");
         let lines = hint.lines().filter(|line| line.trim_start().starts_with("- {name: "));
-        lines.map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
+        lines.map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat()
     };
     let pasted = lines(&error);
     assert_eq!(
@@ -543,7 +543,7 @@ async fn hook_jobs_become_ordered_components() {
         "    namespace: database\n",
         &format!("    namespace: database\n    {declared}"),
     );
-    let release = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
+    let release = bench.text("release/release.yaml");
     let values = "values:\n  - name: database.tries\n    schema: {type: integer}\n    default: 7\n    targets: \
         [{component: database, kind: Job, name: second-1-2-3, path: /spec/backoffLimit}]\n";
     bench.write("release/release.yaml", format!("{release}{values}").as_bytes(), 0o644);

@@ -17,7 +17,7 @@ const RELEASE_NAME_BYTES: usize = 53;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChartDefinition {
-    /// Path of a local folder with the chart, relative to the definition.
+    /// Path of a local folder with the chart, relative to the definition; in a component's own file, relative to that.
     #[serde(default)]
     pub folder: Option<Spanned<PathBuf>>,
     /// Reference of the chart, as named in the lock.
@@ -26,7 +26,7 @@ pub struct ChartDefinition {
     /// Name of the Helm release; by default the component's name.
     #[serde(default)]
     pub release: Option<Spanned<String>>,
-    /// Files of values, relative to the definition; later ones take precedence.
+    /// Files of values, relative as `folder` is; later ones take precedence.
     #[serde(default)]
     pub values: Vec<Spanned<PathBuf>>,
     /// Objects that are rendered only for an install or only for an upgrade, such as the hook `Job/shop-admin`, that
@@ -68,9 +68,14 @@ pub enum ObjectSource<'a> {
 }
 
 impl ComponentDefinition {
+    /// Its Helm chart, if its objects come from one.
+    pub fn chart(&self) -> Option<&ChartDefinition> {
+        self.chart.as_ref().map(|chart| &chart.value)
+    }
+
     /// Source of its objects; `None` for a component made of a chart's hooks.
     pub fn source(&self) -> Option<ObjectSource<'_>> {
-        let chart = self.chart.as_ref().map(ObjectSource::Chart);
+        let chart = self.chart().map(ObjectSource::Chart);
         let index = || self.package_index.as_ref().map(|served| ObjectSource::PackageIndex(&served.value));
         chart.or_else(|| self.manifests.as_ref().map(ObjectSource::Manifests)).or_else(index)
     }
@@ -103,7 +108,7 @@ pub(crate) fn needed_by(release: &Release, index: usize) -> Vec<usize> {
     found
 }
 
-/// Returns an error for a component without a source of objects or with two, and for an invalid chart.
+/// Returns an error for a component with two sources of objects, and for an invalid chart.
 pub(super) fn check(sources: &Sources, release: &Release, index: usize) -> Result<()> {
     let component = &release.components[index];
     let invalid = |at: Location, field: &str, what: String| {
@@ -116,21 +121,20 @@ pub(super) fn check(sources: &Sources, release: &Release, index: usize) -> Resul
             return invalid(namespace.referenced, &format!("namespaces[{number}]"), what);
         }
     }
-    let at = component.name.referenced;
-    let chart = match (&component.manifests, &component.chart, &component.package_index) {
-        (Some(_), None, None) | (None, None, Some(_)) => return Ok(()),
-        (None, Some(chart), None) => chart,
-        _ => {
-            let what = format!(
-                "the component `{}` must have one of `manifests`, `chart` and `packageIndex`",
-                component.name.value
-            );
-            return invalid(at, "manifests", what);
-        }
+    // Without any, the manifests are in the folder of the component's own file.
+    let second = match (&component.manifests, &component.chart, &component.package_index) {
+        (_, Some(chart), Some(_)) | (Some(_), Some(chart), None) => Some(("chart", chart.referenced)),
+        (Some(_), None, Some(index)) => Some(("packageIndex", index.referenced)),
+        _ => None,
     };
+    if let Some((field, at)) = second {
+        let what = "a component has one of `manifests`, `chart` and `packageIndex`".to_owned();
+        return invalid(at, field, what);
+    }
+    let Some(Spanned { value: chart, referenced, .. }) = &component.chart else { return Ok(()) };
     if chart.folder.is_some() == chart.reference.is_some() {
         let what = "a chart must have one of `folder` and `reference`".to_owned();
-        return invalid(at, "chart", what);
+        return invalid(*referenced, "chart", what);
     }
     if let Some(reference) = &chart.reference
         && let Err(error) = reference.value.parse::<Reference>()

@@ -17,6 +17,7 @@ mod site_secrets;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod upgrades;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ pub use proofs::{
 pub use quantity::Quantity;
 pub use requirements::{GpuDefinition, GpuPluginDefinition, Requirements};
 pub use sources::{SourceFile, Sources};
+pub use traffic::{Audience, OfferDefinition, TransportProtocol};
 pub use upgrades::UpgradeDefinition;
 
 use crate::error::Place;
@@ -67,8 +69,8 @@ pub struct Definition {
     pub digest: Sha256,
     /// This file and those of components.
     pub sources: Sources,
-    /// SHA-256 of the bytes of each component's own file, by the index of the component.
-    pub component_files: BTreeMap<usize, Sha256>,
+    /// SHA-256 of the bytes of each component's own file, in the order of the listings.
+    pub component_files: Vec<Sha256>,
     /// The parsed document.
     pub release: Release,
     /// Indexes of the components in order of dependency: each follows every component that it needs.
@@ -83,6 +85,8 @@ impl Definition {
         // If the path crosses a symbolic link, the shorter form may name another place.
         match (joined.canonicalize(), shorter.canonicalize()) {
             (Ok(one), Ok(other)) if one == other => shorter,
+            // Nothing is there, which a message says.
+            (Err(_), Err(_)) => shorter,
             _ => joined,
         }
     }
@@ -171,9 +175,13 @@ pub struct Release {
     /// Everything that travels as an OCI artifact, other than images.
     #[serde(default)]
     pub artifacts: Vec<ArtifactDefinition>,
-    /// Components, in any order.
+    /// Components as the release lists them, in any order.
+    #[serde(rename = "components")]
+    pub listings: Vec<ComponentListing>,
+    /// Each listed component with its own file, in the same order. Charts add components for their hooks.
+    #[serde(skip)]
     pub components: Vec<ComponentDefinition>,
-    /// Values that a site may set.
+    /// Values that a site may set, those of components first.
     #[serde(default)]
     pub values: Vec<ValueDefinition>,
     /// Proofs that show at a site that the release works, in the order in which they run.
@@ -208,31 +216,49 @@ pub struct ArtifactDefinition {
     pub reference: Spanned<String>,
 }
 
-/// One component.
+/// A component as a release lists it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentListing {
+    /// Name, a DNS label.
+    pub name: Spanned<String>,
+    /// Folder with its `component.yaml`, relative to the definition.
+    pub from: Spanned<PathBuf>,
+    /// Namespace of its objects.
+    pub namespace: Spanned<String>,
+    /// Names of components that must be ready first, in addition to those of its own file.
+    #[serde(default)]
+    pub needs: Vec<Spanned<String>>,
+    /// Names of components that its pods connect to, in addition to those of its own file.
+    #[serde(default)]
+    pub reaches: Vec<Spanned<String>>,
+    /// Entitlement in place of that of its own file.
+    #[serde(default)]
+    pub entitlement: Option<Spanned<String>>,
+}
+
+/// One component, as its own file and its listing describe it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ComponentDefinition {
-    /// Name, a DNS label.
-    #[serde(default = "unwritten")]
+    /// Name of its listing.
+    #[serde(skip, default = "unwritten")]
     pub name: Spanned<String>,
-    /// Folder with its `component.yaml`, relative to the definition.
-    #[serde(default)]
-    pub from: Option<Spanned<PathBuf>>,
     /// Index of the component from whose chart's hooks this one was made; `None` for a component of the definition.
     #[serde(skip)]
     pub hooks_of: Option<usize>,
-    /// Folder with its kustomization, relative to the definition.
+    /// Folder with its kustomization, relative to the definition; in its own file, relative to that file.
     #[serde(default)]
     pub manifests: Option<Spanned<PathBuf>>,
     /// Helm chart that its objects come from, in place of `manifests`.
     #[serde(default)]
-    pub chart: Option<ChartDefinition>,
+    pub chart: Option<Spanned<ChartDefinition>>,
     /// Names of artifacts with wheels or npm packages that it serves inside the site. `build` writes its objects, in
     /// place of `manifests`.
     #[serde(default)]
     pub package_index: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Namespace of its objects.
-    #[serde(default = "unwritten")]
+    /// Namespace of its listing.
+    #[serde(skip, default = "unwritten")]
     pub namespace: Spanned<String>,
     /// Further namespaces that it has objects in: Kubernetes' own, those of other components, or additional ones.
     #[serde(default)]
@@ -240,6 +266,12 @@ pub struct ComponentDefinition {
     /// Names of the components that must be ready first.
     #[serde(default)]
     pub needs: Vec<Spanned<String>>,
+    /// Ports at which its pods serve. If it has any, or reaches a component, `build` writes its network policy.
+    #[serde(default)]
+    pub offers: Vec<OfferDefinition>,
+    /// Names of the components that its pods connect to.
+    #[serde(default)]
+    pub reaches: Vec<Spanned<String>>,
     /// Pod Security level of its namespace.
     #[serde(default = "default_pod_security")]
     pub pod_security: PodSecurity,

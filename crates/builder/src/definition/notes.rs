@@ -87,6 +87,7 @@ mod tests {
     use std::io::Write as _;
 
     use landfall_error_codes::CodedError as _;
+    use landfall_test_support::definition as notation;
 
     use crate::release::read;
 
@@ -99,7 +100,7 @@ mod tests {
             fs_err::File::create(folder.path().join(name)).and_then(|mut made| made.write_all(bytes)).unwrap();
         };
         write("NOTES.md", file);
-        write("release.yaml", GOOD.replacen("counter: 7", &format!("counter: 7\n{line}"), 1).as_bytes());
+        notation::write(folder.path(), &GOOD.replacen("counter: 7", &format!("counter: 7\n{line}"), 1));
         let read = read(&folder.path().join("release.yaml"));
         read.map(|definition| definition.release.notes_text).map_err(|error| {
             let folder = format!("{}/", folder.path().display());

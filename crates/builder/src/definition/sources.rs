@@ -16,7 +16,7 @@ pub struct Sources {
     components: Vec<SourceFile>,
 }
 
-/// A file, and where its lists begin in those of the release.
+/// A file, and where its lists begin in those of the release, or in those of its component.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
     /// Path of the file.
@@ -27,17 +27,27 @@ pub struct SourceFile {
     pub proofs: usize,
     /// Number of image fields before those of this file.
     pub image_fields: usize,
+    /// Number of needed components that the release states for the component of this file.
+    pub needs: usize,
+    /// Number of reached components that the release states for the component of this file.
+    pub reaches: usize,
 }
 
 impl SourceFile {
     /// A file whose lists are the first ones.
     pub fn first(path: &Path) -> Self {
-        Self { path: path.to_owned(), values: 0, proofs: 0, image_fields: 0 }
+        Self { path: path.to_owned(), values: 0, proofs: 0, image_fields: 0, needs: 0, reaches: 0 }
     }
 
     /// Name of a field of the release in this file.
     fn local(&self, field: &str) -> String {
-        let lists = [("values[", self.values), ("proofs[", self.proofs), ("imageFields[", self.image_fields)];
+        let lists = [
+            ("values[", self.values),
+            ("proofs[", self.proofs),
+            ("imageFields[", self.image_fields),
+            ("needs[", self.needs),
+            ("reaches[", self.reaches),
+        ];
         let of_list = lists.into_iter().find_map(|(list, before)| {
             let (index, rest) = field.strip_prefix(list)?.split_once(']')?;
             Some(format!("{list}{}]{rest}", index.parse::<usize>().ok()?.saturating_sub(before)))
@@ -59,7 +69,7 @@ impl Sources {
         match of_component.and_then(|index| self.components.get(index)) {
             Some(file) => {
                 let own = field.strip_prefix("components[").and_then(|rest| rest.split_once("]."));
-                Place::field(&file.path, at.line(), own.map_or_else(|| file.local(field), |(_, own)| own.to_owned()))
+                Place::field(&file.path, at.line(), file.local(own.map_or(field, |(_, own)| own)))
             }
             None => Place::field(&self.release.path, at.line(), self.release.local(field)),
         }

@@ -1,9 +1,7 @@
-#![expect(clippy::disallowed_methods, reason = "files of a test")]
-
-use std::io::Write as _;
 use std::path::Path;
 
 use landfall_error_codes::CodedError as _;
+use landfall_test_support::definition as notation;
 
 use super::Definition;
 use crate::proofs::tests::read_text;
@@ -15,11 +13,8 @@ const GOOD: &str = include_str!("good.yaml");
 fn refusal(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "the good definition lost `{from}`");
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
-    fs_err::File::create(&path)
-        .and_then(|mut file| file.write_all(GOOD.replacen(from, to, 1).as_bytes()))
-        .expect("file");
-    let error = read(&path).expect_err("refused");
+    notation::write(folder.path(), &GOOD.replacen(from, to, 1));
+    let error = read(&folder.path().join("release.yaml")).expect_err("refused");
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
@@ -31,7 +26,7 @@ fn stated_paths_are_machine_independent() {
     for inner in ["release/manifests/app", "elsewhere/app"] {
         fs_err::create_dir_all(root.join(inner)).expect("folder");
     }
-    fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
+    notation::write(&root.join("release"), GOOD);
     let mut definition = read(&path).expect("definition");
     let stated = |definition: &Definition, written: &Path, below: &str| {
         definition.provenance_path("app", written, Path::new(below))
@@ -81,13 +76,12 @@ fn rule(require: &str) -> String {
 #[test]
 fn rules_and_gpus_reach_the_release() {
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
     let text = GOOD.replacen("counter: 7", &format!("counter: 7\n{}", rule("facts.cores >= 8")), 1);
     let gpus =
         "data: 10Gi, gpus: {count: 2, memory: 24Gi, computeCapability: \"8.9\", driver: \"570.86.15\", mig: whole}}";
     let text = text.replacen("data: 10Gi}", gpus, 1);
-    fs_err::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("file");
-    let release = read(&path).expect("read").release;
+    notation::write(folder.path(), &text);
+    let release = read(folder.path()).expect("read").release;
     assert_eq!(release.rules[0].value.name, "enough");
     let gpus = release.requirements.figures().gpus.expect("GPUs");
     assert_eq!((gpus.count, gpus.memory_bytes, gpus.driver.as_deref()), (2, Some(24 << 30), Some("570.86.15")));
@@ -96,8 +90,7 @@ fn rules_and_gpus_reach_the_release() {
 #[test]
 fn definition_is_read_and_ordered() {
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
-    fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
+    notation::write(folder.path(), GOOD);
     let definition = read(folder.path()).expect("good");
     let names: Vec<_> =
         definition.order.iter().map(|&i| definition.release.components[i].name.value.as_str()).collect();
@@ -167,7 +160,6 @@ fn components_have_exactly_one_source() {
     let chart = |text: &str| refusal("manifests: manifests/network", text);
     let more = |text: &str| chart(&format!("chart: {{folder: charts/a, {text}}}"));
     let refusals = [
-        chart("readySeconds: 5"),
         refusal("manifests: manifests/network", "manifests: a\n    chart: {folder: b}"),
         chart("chart: {folder: a, reference: b.example/c}"),
         chart("chart: {values: [a]}"),

@@ -26,6 +26,8 @@ pub struct Guess {
     pub folder: String,
     /// True if the folder is that of a chart.
     pub is_chart: bool,
+    /// True if the folder already has the component's own file.
+    pub has_own_file: bool,
     /// Namespace of its objects.
     pub namespace: String,
     /// Additional namespaces in which it has objects.
@@ -34,6 +36,8 @@ pub struct Guess {
     pub pod_security: PodSecurity,
     /// True for the console, whose image `landfall build` creates.
     pub is_console: bool,
+    /// Ports at which its pods serve, each with its protocol.
+    pub offers: Vec<(u64, String)>,
     /// Images that its objects name, as full references.
     pub images: Vec<Reference>,
     /// Fields with images inside texts, such as arguments of an operator.
@@ -96,10 +100,12 @@ impl Guess {
             name: name.to_owned(),
             folder,
             is_chart,
+            has_own_file: false,
             namespace: name.to_owned(),
             namespaces: Vec::new(),
             pod_security: PodSecurity::Restricted,
             is_console: false,
+            offers: Vec::new(),
             images: Vec::new(),
             image_fields: Vec::new(),
             secrets: Vec::new(),
@@ -117,12 +123,12 @@ impl Guess {
     }
 
     /// The field `chart` of the definition.
-    pub fn chart(&self) -> String {
+    pub fn chart(&self, folder: &str) -> String {
         let left_out: Vec<_> = self.left_out.iter().map(|title| quote_scalar(title)).collect();
         let left_out =
             if left_out.is_empty() { String::new() } else { format!(", leaveOut: [{}]", left_out.join(", ")) };
         let lookups = if self.looks_up.is_some() { ", lookups: empty" } else { "" };
-        format!("{{folder: {}{left_out}{lookups}}}", quote_scalar(&self.folder))
+        format!("{{folder: {}{left_out}{lookups}}}", quote_scalar(folder))
     }
 
     /// The component in the report of `init`.

@@ -2,12 +2,13 @@
 //! objects.
 //!
 //! ```text
-//! folders, charts ── sources ── rendered objects ── guess ─┬─ release.yaml (with fields to fill in)
-//! starter: node pack, network, dns, storage, console ──────┴─ images.lock (unresolved), manifests/
+//! folders, charts ── sources ── rendered objects ── guess ─┬─ release.yaml, images.lock (unresolved)
+//! starter: node pack, network, dns, storage, console ──────┴─ manifests/NAME/component.yaml (with fields to fill in)
 //! ```
 //!
 //! Values of Secrets are never copied. The folder gets its name only after it is complete.
 
+mod component_text;
 mod donors;
 mod guess;
 mod image_fields;
@@ -22,6 +23,7 @@ mod starter;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
@@ -32,7 +34,7 @@ use serde::Serialize;
 use self::donors::Donors;
 use self::guess::Guess;
 use self::place::UnfinishedFolder;
-use crate::definition::unfinished_lines;
+use crate::definition::{COMPONENT_FILE, unfinished_lines};
 use crate::error::{BuildError, Place, Result};
 
 /// Options of `landfall init`.
@@ -66,7 +68,7 @@ pub struct InitReport {
     pub components: Vec<InitComponent>,
     /// Number of unresolved entries of the lock.
     pub unresolved: usize,
-    /// Fields of the definition to fill in, each as `LINE: TEXT`.
+    /// Fields to fill in, each as `FILE:LINE: TEXT`, with the file's path in the folder.
     pub fill_in: Vec<String>,
 }
 
@@ -99,25 +101,52 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
         options.console && guesses.iter().all(|guess| !guess.is_console && guess.name != starter::CONSOLE);
     let lock = lock_text::text(&donors, &guesses)?;
     starter::write_manifests(unfinished_folder.path(), &sources, has_console, &lock.tagged)?;
-    let text = release_text::text(&name, &sources, &guesses, has_console, &lock.tagged);
-    durable::write_file(&unfinished_folder.path().join("release.yaml"), text.as_bytes(), 0o644)?;
-    durable::write_file(&unfinished_folder.path().join("images.lock"), lock.text.as_bytes(), 0o644)?;
-    check(unfinished_folder.path(), &text).map_err(|error| error.instead_of(unfinished_folder.path(), &output))?;
+    let mut texts = vec![("release.yaml".to_owned(), release_text::text(&name, &guesses, has_console, &lock.tagged))];
+    let without_file = guesses.iter().filter(|guess| !guess.has_own_file);
+    texts.extend(without_file.map(|guess| component_text(guess, &lock.tagged)));
+    let lock_file = ("images.lock".to_owned(), lock.text);
+    for (path, text) in texts.iter().chain([&lock_file]) {
+        let path = unfinished_folder.path().join(path);
+        durable::create_folder(path.parent().unwrap_or(&output))?;
+        durable::write_file(&path, text.as_bytes(), 0o644)?;
+    }
+    let fill_in = fields_to_fill_in(&texts);
+    check(unfinished_folder.path(), fill_in.is_empty())
+        .map_err(|error| error.instead_of(unfinished_folder.path(), &output))?;
     unfinished_folder.finish(&output)?;
     Ok(InitReport {
         folder: options.output.clone(),
         name,
         components: guesses.iter().map(Guess::report).collect(),
         unresolved: lock.unresolved,
-        fill_in: unfinished_lines(&text).into_iter().map(|(line, text)| format!("{line}: {text}")).collect(),
+        fill_in,
     })
 }
 
+/// Path in the folder and text of the component's own file that a source becomes.
+fn component_text(guess: &Guess, tags: &BTreeMap<String, String>) -> (String, String) {
+    let is_console = guess.is_console && guess.name == starter::CONSOLE;
+    let text = if is_console || starter::NAMES.contains(&guess.name.as_str()) {
+        component_text::of_platform(guess, tags)
+    } else {
+        component_text::of_guess(guess)
+    };
+    (format!("manifests/{}/{COMPONENT_FILE}", guess.name), text)
+}
+
+/// Fields to fill in, each as `FILE:LINE: TEXT`.
+fn fields_to_fill_in(texts: &[(String, String)]) -> Vec<String> {
+    let fields = texts.iter().flat_map(|(path, text)| {
+        unfinished_lines(text).into_iter().map(move |(line, text)| format!("{path}:{line}: {text}"))
+    });
+    fields.collect()
+}
+
 /// Checks that the written files can be read, unless fields are left to fill in.
-fn check(folder: &Path, text: &str) -> Result<()> {
+fn check(folder: &Path, is_complete: bool) -> Result<()> {
     crate::lock::Lock::read(&folder.join("images.lock"))
         .map_err(|error| BuildError::new(codes::BUG, "the lock that init wrote is not valid").because(error))?;
-    if !unfinished_lines(text).is_empty() {
+    if !is_complete {
         return Ok(());
     }
     let contradictory = "what the sources have makes no release that agrees with itself";

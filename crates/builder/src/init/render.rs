@@ -14,7 +14,7 @@ use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
 use super::{InitOptions, image_fields, starter};
 use crate::charts::{self, Charts};
-use crate::definition::{Definition, SourceFile, Sources};
+use crate::definition::{COMPONENT_FILE, ComponentFile, Definition, join_files};
 use crate::documents::yaml_text;
 use crate::error::{BuildError, Place, Result};
 use crate::own_image;
@@ -22,6 +22,7 @@ use crate::program::Program;
 use crate::render::{in_doubt, lowest_pod_security, render_folder, usages};
 use crate::rendered::{Origin, RenderedComponent, kustomization};
 use crate::tool::Tool;
+use crate::traffic::served_ports;
 
 /// Renders the sources in order. On return, copied, unpacked and overlaid files are in the folder.
 pub fn all(
@@ -83,6 +84,7 @@ fn manifests(source: &Source, kubectl: &Program, donors: &Donors, folder: &Path)
         left_out.extend(found);
     }
     let mut guess = Guess::new(&source.name, written, false);
+    guess.has_own_file = left_out.is_empty() && at.join(COMPONENT_FILE).is_file();
     guess.read(&objects, &left_out, &[]);
     let rendered = RenderedComponent { index: 0, origin: Origin::Folder(at), objects };
     let definition = draft(folder, &source.name, "manifests: x")?;
@@ -99,7 +101,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
         (relative(&source.path, folder)?, source.path.clone())
     };
     let mut guess = Guess::new(&source.name, written, true);
-    let drafted = |guess: &Guess| draft(folder, &source.name, &format!("chart: {}", guess.chart()));
+    let drafted = |guess: &Guess| draft(folder, &source.name, &format!("chart: {}", guess.chart(&guess.folder)));
     let opened = BTreeMap::from([(0, charts::open_folder(&at)?)]);
     let charts = Charts::new(helm.clone(), starter::kubernetes(donors)?, opened);
     let mut idle = charts::idle_hooks(&drafted(&guess)?, 0, &charts);
@@ -129,7 +131,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
     Ok(guess)
 }
 
-/// Adds the images and the Pod Security level.
+/// Adds the images, the Pod Security level and the ports.
 fn look(guess: &mut Guess, definition: &Definition, rendered: &RenderedComponent, donors: &Donors) -> Result<()> {
     for usage in usages(definition, rendered)? {
         if own_image::is_appliance(&usage.reference) {
@@ -146,6 +148,7 @@ fn look(guess: &mut Guess, definition: &Definition, rendered: &RenderedComponent
         }
     }
     guess.pod_security = lowest_pod_security(definition, rendered);
+    guess.offers = served_ports(&rendered.objects);
     Ok(())
 }
 
@@ -154,11 +157,13 @@ fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
     let path = folder.join("release.yaml");
     let text = format!(
         "name: draft\nversion: 0.1.0\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\n\
-         requirements: {{cores: 1, memory: 1Gi, data: 1Gi}}\nnodePacks: []\ncomponents:\n  - name: {name}\n    \
-         namespace: {name}\n    {source}\n"
+         requirements: {{cores: 1, memory: 1Gi, data: 1Gi}}\nnodePacks: []\ncomponents:\n  - \
+         {{name: {name}, from: ., namespace: {name}}}\n"
     );
-    let release = yaml_text(&path, &text, codes::BUG).map_err(|error: BuildError| error.within(Place::file(&path)))?;
-    let digest = Sha256::of(&text);
-    let sources = Sources::new(SourceFile::first(&path), Vec::new());
-    Ok(Definition { path, digest, sources, component_files: BTreeMap::new(), release, order: vec![0] })
+    let in_file = |error: BuildError| error.within(Place::file(&path));
+    let mut release = yaml_text(&path, &text, codes::BUG).map_err(in_file)?;
+    let file = ComponentFile { path: folder.join(COMPONENT_FILE), text: format!("{source}\n") };
+    let component_files = vec![Sha256::of(&file.text)];
+    let sources = join_files(&path, &mut release, &[file]).map_err(in_file)?;
+    Ok(Definition { digest: Sha256::of(&text), path, sources, component_files, release, order: vec![0] })
 }

@@ -10,7 +10,7 @@ use landfall_release_document::{ArtifactKind, NodeImage};
 
 use super::donors::Donors;
 use super::sources::Source;
-use crate::definition::Release;
+use crate::definition::{COMPONENT_FILE, Release};
 use crate::documents::yaml_text;
 use crate::error::{BuildError, Result};
 use crate::lock::List;
@@ -24,24 +24,28 @@ pub const NAMES: [&str; 3] = ["network", "dns", "storage"];
 /// Name of the console's component, which a source may have as well.
 pub const CONSOLE: &str = "console";
 
-/// Manifests of [`NAMES`] and of the console.
-const MANIFESTS: [(&str, &str); 21] = [
+/// Manifests of [`NAMES`] and of the console, with the own file of each component.
+const MANIFESTS: [(&str, &str); 25] = [
     ("network/access.yaml", include_str!("../../../../manifests/network/access.yaml")),
+    ("network/component.yaml", include_str!("../../../../manifests/network/component.yaml")),
     ("network/daemon-set.yaml", include_str!("../../../../manifests/network/daemon-set.yaml")),
     ("network/kustomization.yaml", include_str!("../../../../manifests/network/kustomization.yaml")),
     ("network/settings.yaml", include_str!("../../../../manifests/network/settings.yaml")),
     ("dns/access.yaml", include_str!("../../../../manifests/dns/access.yaml")),
+    ("dns/component.yaml", include_str!("../../../../manifests/dns/component.yaml")),
     ("dns/deployment.yaml", include_str!("../../../../manifests/dns/deployment.yaml")),
     ("dns/kustomization.yaml", include_str!("../../../../manifests/dns/kustomization.yaml")),
     ("dns/service.yaml", include_str!("../../../../manifests/dns/service.yaml")),
     ("dns/settings.yaml", include_str!("../../../../manifests/dns/settings.yaml")),
     ("storage/access.yaml", include_str!("../../../../manifests/storage/access.yaml")),
+    ("storage/component.yaml", include_str!("../../../../manifests/storage/component.yaml")),
     ("storage/admission.yaml", include_str!("../../../../manifests/storage/admission.yaml")),
     ("storage/deployment.yaml", include_str!("../../../../manifests/storage/deployment.yaml")),
     ("storage/kustomization.yaml", include_str!("../../../../manifests/storage/kustomization.yaml")),
     ("storage/network-policy.yaml", include_str!("../../../../manifests/storage/network-policy.yaml")),
     ("storage/settings.yaml", include_str!("../../../../manifests/storage/settings.yaml")),
     ("storage/storage-class.yaml", include_str!("../../../../manifests/storage/storage-class.yaml")),
+    ("console/component.yaml", include_str!("../../../../manifests/console/component.yaml")),
     ("console/kustomization.yaml", include_str!("../../../../manifests/console/kustomization.yaml")),
     ("console/network-policy.yaml", include_str!("../../../../manifests/console/network-policy.yaml")),
     ("console/service-account.yaml", include_str!("../../../../manifests/console/service-account.yaml")),
@@ -66,7 +70,7 @@ pub fn write_manifests(
     tags: &BTreeMap<String, String>,
 ) -> Result<()> {
     // A text that `references` replace stays unchanged.
-    let is_of_field = |named: &str| !RELEASE.contains(&format!(" text: {named}\n"));
+    let is_of_field = |named: &str| !MANIFESTS.iter().any(|(_, text)| text.contains(&format!(" text: {named}\n")));
     let tags = tags.iter().filter(|(named, _)| is_of_field(named));
     let tags = tags.map(|(named, full)| (named.clone(), full.clone())).collect();
     for (path, text) in MANIFESTS {
@@ -138,29 +142,15 @@ fn lines_of(key: &str, is_wanted: impl Fn(&str) -> bool) -> String {
     below.filter(|(index, line)| *index == 0 || is_wanted(line)).flat_map(|(_, line)| [line, "\n"]).collect()
 }
 
-/// A component of the starter, with its manifests in this folder.
-pub fn component(name: &str, folder: &str) -> String {
-    let block = entry(&lines_of_section("components:"), &format!("  - name: {name}"));
-    block.replace(&format!("../../manifests/{name}"), folder)
+/// Namespace of a component of the starter.
+pub fn namespace(name: &str) -> String {
+    let entry = RELEASE.lines().find_map(|line| line.strip_prefix(&format!("  - {{name: {name}, from: ")));
+    let namespace = entry.and_then(|entry| entry.split_once("namespace: "));
+    namespace.map(|(_, namespace)| namespace.trim_end_matches('}').to_owned()).unwrap_or_default()
 }
 
-/// Values of the components, which a site computes.
-pub fn values() -> String {
-    let section = lines_of_section("values:");
-    let names = section.lines().filter(|line| line.starts_with("  - name: cluster.")).map(str::to_owned);
-    names.map(|name| entry(&section, &name)).collect::<Vec<_>>().join("\n")
-}
-
-fn lines_of_section(key: &str) -> String {
-    let lines = RELEASE.lines().skip_while(|line| *line != key).skip(1);
-    let is_within = |line: &&str| line.is_empty() || line.starts_with(' ');
-    lines.take_while(is_within).flat_map(|line| [line, "\n"]).collect()
-}
-
-/// An entry of a list, from its first line up to the next entry or the comment before it.
-fn entry(section: &str, first: &str) -> String {
-    let mut lines = section.lines().skip_while(|line| *line != first);
-    let begin = lines.next().map(|line| format!("{line}\n")).unwrap_or_default();
-    let rest: String = lines.take_while(|line| line.starts_with("    ")).flat_map(|line| [line, "\n"]).collect();
-    begin + &rest
+/// The own file of a component of the starter.
+pub fn component_file(name: &str) -> &'static str {
+    let path = format!("{name}/{COMPONENT_FILE}");
+    MANIFESTS.iter().find_map(|(of, text)| (*of == path).then_some(*text)).unwrap_or_default()
 }

@@ -117,8 +117,8 @@ fn plain_manifests_become_release() {
     let report = case.run(&["k8s"]).expect("made");
     assert_eq!((report.name.as_str(), report.components.len()), ("shop", 1));
     let text = case.read("release.yaml");
-    let own = &text[text.find("  # Made of what").expect("own")..text.find("\nvalues:").expect("values")];
-    insta::assert_snapshot!(own);
+    let own = case.read("manifests/k8s/component.yaml");
+    insta::assert_snapshot!(format!("{}\n{own}", &text[text.find("components:").expect("components")..]));
     assert_eq!(report.fill_in.len(), 4, "{:?}", report.fill_in);
 
     let lock = case.read("images.lock");
@@ -133,21 +133,24 @@ fn plain_manifests_become_release() {
     // Objects that Landfall creates are left out, and no value of a Secret is written.
     let copied = case.read("manifests/k8s/web.yaml");
     assert!(copied.starts_with("# Its pages.") && !copied.contains("Namespace"), "{copied}");
-    for file in ["release.yaml", "images.lock", "manifests/k8s/web.yaml", "manifests/k8s/kustomization.yaml"] {
+    for file in ["manifests/k8s/component.yaml", "images.lock", "manifests/k8s/web.yaml", "manifests/k8s/kustomization.yaml"] {
         assert!(!case.read(file).contains("hunter2"), "{file}");
     }
     assert_eq!(case.leftovers(), 1);
 
     let refused = crate::release::read(&case.path("releases/shop")).expect_err("unfinished");
     assert_eq!(refused.code(), codes::RELEASE_UNFINISHED);
-    assert!(refused.to_string().contains("4 fields are to be filled in:\n  line "), "{refused}");
-    let filled = text
+    assert!(refused.to_string().contains("4 fields are to be filled in:\n  "), "{refused}");
+    assert!(refused.to_string().contains("manifests/k8s/component.yaml:"), "{refused}");
+    let with_model =
+        text.replace("artifacts:\n", "artifacts:\n  - {name: models, kind: model, reference: ghcr.io/shop/models}\n");
+    case.write("releases/shop/release.yaml", &with_model, 0o644);
+    let filled = own
         .replace("artifact: FILL-IN, claim: models", "artifact: models, claim: models")
-        .replace("artifacts:\n", "artifacts:\n  - {name: models, kind: model, reference: ghcr.io/shop/models}\n")
         .replace("save: [FILL-IN]", "save: [tar, -cf, '-', /data]")
         .replace("load: [FILL-IN]", "load: [tar, -xf, '-']")
         .replace("shows: FILL-IN, arguments: [FILL-IN]", "shows: It is there, arguments: [ls, /data]");
-    case.write("releases/shop/release.yaml", &filled, 0o644);
+    case.write("releases/shop/manifests/k8s/component.yaml", &filled, 0o644);
     let definition = crate::release::read(&case.path("releases/shop")).expect("complete");
     assert_eq!(definition.release.components.len(), 5);
 }
@@ -170,13 +173,13 @@ fn console_is_included_by_default() {
     };
     let (names, has_manifests, text) = made("k8s", true);
     assert_eq!((names.as_str(), has_manifests), ("network dns storage console k8s", true));
-    assert!(text.contains("  - name: console\n    console: true\n    manifests: manifests/console\n"), "{text}");
+    assert!(text.contains("  - {name: console, from: manifests/console, namespace: landfall-console}\n"), "{text}");
     let (names, has_manifests, text) = made("k8s", false);
     assert_eq!((names.as_str(), has_manifests), ("network dns storage k8s", false));
-    assert!(!text.contains("console: true"), "{text}");
+    assert!(!text.contains("console"), "{text}");
     let (names, has_manifests, text) = made("console", true);
     assert_eq!((names.as_str(), has_manifests), ("network dns storage console", false), "the vendor's own component");
-    assert!(!text.contains("console: true"), "{text}");
+    assert!(text.contains("  - {name: console, from: manifests/console, namespace: console}\n"), "{text}");
 }
 
 #[test]
@@ -194,13 +197,13 @@ fn subfolders_become_components() {
     ]);
     case.run(&["all"]).expect("made");
     let text = case.read("release.yaml");
-    for part in [
-        "  - name: a\n    manifests: manifests/a\n    namespace: a\n    needs: [dns, b]\n",
-        "  - name: c\n    manifests: ../../all/c\n",
-        "  - name: storage\n    manifests: manifests/storage\n",
-    ] {
-        assert!(text.contains(part), "{part} is not in\n{text}");
+    for name in ["a", "c"] {
+        let entry = format!("  - {{name: {name}, from: manifests/{name}, namespace: {name}}}\n");
+        assert!(text.contains(&entry), "{text}");
     }
+    assert!(text.contains("  - {name: storage, from: manifests/storage, namespace: local-path-storage}\n"), "{text}");
+    assert!(case.read("manifests/a/component.yaml").contains("\nneeds: [dns, b]\n"));
+    assert!(case.read("manifests/c/component.yaml").contains("\nmanifests: ../../../../all/c\n"));
     let definition = crate::release::read(&case.path("releases/shop")).expect("nothing to fill in");
     assert!(definition.resolve(Path::new("../../all/c")).join("map.yaml").is_file());
     assert!(case.read("manifests/dns/service.yaml").contains("kube-dns"));
@@ -214,8 +217,8 @@ fn crd_providers_become_needs() {
     let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: one}\n";
     let case = Case::new(&[("web/gateway.yaml", gateway), ("gateways/crd.yaml", crd)]);
     case.run(&["web", "gateways"]).expect("made");
-    let text = case.read("release.yaml");
-    assert!(text.contains("    namespace: web\n    needs: [dns, gateways]\n"), "{text}");
+    let text = case.read("manifests/web/component.yaml");
+    assert!(text.contains("\nneeds: [dns, gateways]\n"), "{text}");
 }
 
 #[test]
@@ -318,8 +321,8 @@ fn chart_needing_values_reports_problem() {
     let report = case.run(&["charts/web"]).expect("made");
     let problem = report.components[0].problem.as_deref().expect("a problem");
     assert!(problem.starts_with("LF2082: ") && problem.contains("image is required"), "{problem}");
-    let text = case.read("release.yaml");
-    assert!(text.contains(&format!("    # {problem}\n    chart: {{folder: ../../charts/web}}")), "{text}");
+    let text = case.read("manifests/web/component.yaml");
+    assert!(text.contains(&format!("# {problem}\nchart: {{folder: ../../../../charts/web}}")), "{text}");
     crate::release::read(&case.path("releases/shop")).expect("readable");
 }
 
@@ -342,12 +345,12 @@ fn chart_tests_and_hooks_are_omitted() {
     case.write("helm", &helm, 0o755);
     let report = case.run(&["charts/web"]).expect("made");
     assert_eq!((report.components[0].problem.as_deref(), report.components[0].images.len()), (None, 0));
-    let text = case.read("release.yaml");
-    let chart = "    # shows belongs under `proofs`.\n    chart: \
-        {folder: ../../charts/web, leaveOut: [Pod/web-test-connection, ServiceAccount/web-cleanup]}";
+    let text = case.read("manifests/web/component.yaml");
+    let chart = "# shows belongs under `proofs`.\nchart: \
+        {folder: ../../../../charts/web, leaveOut: [Pod/web-test-connection, ServiceAccount/web-cleanup]}";
     assert!(text.contains(chart), "{text}");
     let definition = crate::release::read(&case.path("releases/shop")).expect("readable");
-    let left_out = definition.release.components.iter().filter_map(|it| it.chart.as_ref()).map(|it| it.leave_out.len());
+    let left_out = definition.release.components.iter().filter_map(|it| it.chart()).map(|it| it.leave_out.len());
     assert_eq!(left_out.collect::<Vec<_>>(), [2]);
 }
 
@@ -357,12 +360,27 @@ fn starter_parts_are_found() {
     assert_eq!((images.len(), artifacts.len()), (11, 5));
     let donors = Donors::read(None).expect("lock");
     assert!(starter::kubernetes(&donors).expect("version").starts_with("v1."));
-    for name in starter::NAMES {
-        let text = starter::component(name, "here");
-        assert!(text.starts_with(&format!("  - name: {name}\n    manifests: here\n")), "{text}");
-    }
-    assert!(starter::component("storage", "x").contains("reference: docker.io/library/busybox\n"));
-    assert_eq!(starter::values().matches("  - name: cluster.").count(), 4);
+    assert_eq!(starter::NAMES.map(starter::namespace), ["kube-flannel", "kube-system", "local-path-storage"]);
+    assert_eq!(starter::namespace(starter::CONSOLE), "landfall-console");
+    assert!(starter::component_file("storage").contains("reference: docker.io/library/busybox\n"));
+    assert!(starter::component_file(starter::CONSOLE).contains("console: true\n"));
+    let values = starter::NAMES.map(|name| starter::component_file(name).matches("  - name: cluster.").count());
+    assert_eq!(values, [1, 3, 0]);
     assert_eq!(starter::artifacts().lines().count(), 5);
     assert!(starter::node_packs().contains("      registry: docker.io/library/registry\n"));
+}
+
+#[test]
+fn own_file_of_source_is_listed() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n";
+    let case = Case::new(&[
+        ("parts/web/kustomization.yaml", "resources:\n  - map.yaml\n"),
+        ("parts/web/map.yaml", map),
+        ("parts/web/component.yaml", "needs: [dns]\npodSecurity: baseline\n"),
+    ]);
+    case.run(&["parts/web"]).expect("made");
+    let text = case.read("release.yaml");
+    assert!(text.contains("  - {name: web, from: ../../parts/web, namespace: web}\n"), "{text}");
+    assert!(!case.path("releases/shop/manifests/web").exists());
+    crate::release::read(&case.path("releases/shop")).expect("readable");
 }

@@ -3,6 +3,7 @@
 use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_error_codes::CodedError as _;
 use landfall_release_document::ReleaseDocument;
+use landfall_test_support::definition as notation;
 use serde_json::{Value, json};
 
 use crate::pack::tests::{Bench, head};
@@ -68,11 +69,10 @@ async fn bench(components: &str, console: &str, reports: &str) -> Bench {
 /// Error for the definition with these additional components.
 fn refusal(components: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("release.yaml");
     let good = include_str!("../definition/good.yaml");
     let text = good.replacen("components:\n", &format!("components:\n{components}"), 1);
-    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
-    let error = crate::release::read(&path).expect_err(components);
+    notation::write(folder.path(), &text);
+    let error = crate::release::read(folder.path()).expect_err(components);
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 

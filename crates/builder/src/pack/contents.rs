@@ -1,6 +1,6 @@
 //! The documents of the head, and the three files that are stored under their own paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use landfall_bundle_spec::blobs::Place as BlobPlace;
@@ -157,10 +157,13 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         .mounts
         .iter()
         .map(|mount| ArtifactMount { artifact: mount.artifact.value.clone(), claim: mount.claim.value.clone() });
+    // The release and the component's own file may both name one.
+    let mut seen = HashSet::new();
+    let needs = definition.needs.iter().map(|need| &need.value).filter(|name| seen.insert(name.as_str()));
     Ok(ComponentEntry {
         name: definition.name.value.clone(),
         namespace: definition.namespace.value.clone(),
-        needs: definition.needs.iter().map(|need| need.value.clone()).collect(),
+        needs: needs.cloned().collect(),
         objects: objects_name(&definition.name.value),
         pod_security: definition.pod_security,
         quota: definition.quota.clone(),

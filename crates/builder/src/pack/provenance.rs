@@ -163,14 +163,17 @@ fn sources(
 ) -> Result<Vec<Material>> {
     let of_charts: BTreeMap<_, _> = charts.own_files().collect();
     let mut sources: Vec<Material> = notes(definition)?.into_iter().collect();
+    let own_files = definition.release.listings.iter().zip(&definition.component_files);
+    sources.extend(own_files.map(|(listing, digest)| {
+        let below = Path::new(COMPONENT_FILE);
+        let name = definition.provenance_path(&listing.name.value, &listing.from.value, below);
+        Material::new(name, *digest).of_kind(kind::SOURCE)
+    }));
     for (index, component) in definition.release.components.iter().enumerate() {
         let named = |written: &Path, below: &Path, digest| {
             let name = definition.provenance_path(&component.name.value, written, below);
             Material::new(name, digest).of_kind(kind::SOURCE)
         };
-        if let Some((from, digest)) = component.from.as_ref().zip(definition.component_files.get(&index)) {
-            sources.push(named(&from.value, Path::new(COMPONENT_FILE), *digest));
-        }
         match component.source() {
             Some(ObjectSource::Manifests(folder)) => {
                 let files = kustomizations.get(&index).into_iter().flatten();

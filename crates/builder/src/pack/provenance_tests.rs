@@ -80,8 +80,9 @@ async fn provenance_names_all_inputs() {
         materials(statement, kind).iter().map(|material| material.name.clone().expect("name")).collect()
     };
     assert_eq!(names(kind::PROGRAM), ["landfall", "kubectl"]);
-    let kustomization = |component: &str| format!("manifests/{component}/kustomization.yaml");
-    assert_eq!(names(kind::SOURCE), ["assistant", "database", "network"].map(kustomization));
+    let files = [("components", "component.yaml"), ("manifests", "kustomization.yaml")];
+    let sources = files.map(|(folder, file)| ["assistant", "database", "network"].map(|it| format!("{folder}/{it}/{file}")));
+    assert_eq!(names(kind::SOURCE), sources.concat());
     let given = &statement.predicate.build_definition.external_parameters;
     let of_file = |name: &str| Some(Sha256::of(fs_err::read(bench.path(name)).expect("file")));
     assert_eq!(given.definition.sha256(), of_file("release/release.yaml"));
@@ -194,6 +195,9 @@ async fn kustomization_files_are_stated() {
         ("../base/one.yaml", "base/one.yaml"),
         ("assistant/kustomization.yaml", "alice/work/kustomization.yaml"),
         ("assistant/secret.env", "alice/work/secret.env"),
+        ("components/assistant/component.yaml", "release/components/assistant/component.yaml"),
+        ("components/database/component.yaml", "release/components/database/component.yaml"),
+        ("components/network/component.yaml", "release/components/network/component.yaml"),
         ("manifests/database/kustomization.yaml", "release/manifests/database/kustomization.yaml"),
         ("manifests/network/kustomization.yaml", "release/manifests/network/kustomization.yaml"),
         ("manifests/network/patch.yaml", "release/manifests/network/patch.yaml"),
@@ -216,7 +220,8 @@ async fn kustomization_is_read_once() {
         bench.write(&format!("release/manifests/{name}/kustomization.yaml"), b"resources: []\n", 0o644);
     }
     let stated = sources_of(&statement(&bench, "out").await);
-    let digests: BTreeSet<_> = stated.into_values().collect();
+    let kustomizations = stated.into_iter().filter(|(name, _)| name.ends_with("/kustomization.yaml"));
+    let digests: BTreeSet<_> = kustomizations.map(|(_, digest)| digest).collect();
     assert_eq!(digests, BTreeSet::from([Sha256::of(b"resources: []\n")]));
 }
 

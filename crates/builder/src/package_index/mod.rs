@@ -19,7 +19,7 @@ use landfall_error_codes::codes;
 use landfall_release_document::ArtifactKind;
 use serde_saphyr::{Location, Spanned};
 
-use crate::definition::{MountDefinition, ObjectSource, Release, Sources};
+use crate::definition::{Audience, MountDefinition, ObjectSource, OfferDefinition, Release, Sources, TransportProtocol};
 use crate::error::{BuildError, Result};
 
 pub use fill::{check_mounted, fill};
@@ -28,16 +28,30 @@ pub use objects::objects;
 /// Maximum length of the name: that of a Service is limited, and derived names are a few characters longer.
 const NAME_BYTES: usize = 52;
 
-/// Checks the declarations, and adds mounts of the artifacts, as if the vendor had declared them.
+/// Port at which the pods of an index serve.
+const PORT: u16 = 8080;
+
+/// Checks the declarations, and adds mounts of the artifacts and the offered port, as if the vendor had declared them.
 pub fn expand(sources: &Sources, release: &mut Release) -> Result<()> {
     for index in 0..release.components.len() {
         let Some(ObjectSource::PackageIndex(served)) = release.components[index].source() else { continue };
         let served = served.to_vec();
         check(sources, release, index, &served)?;
-        release.components[index].mounts =
+        let component = &mut release.components[index];
+        let at = component.name.referenced;
+        if component.offers.is_empty() {
+            component.offers.push(offer(at));
+        }
+        component.mounts =
             served.into_iter().map(|artifact| MountDefinition { claim: artifact.clone(), artifact }).collect();
     }
     Ok(())
+}
+
+/// The port of the index, which every pod of the cluster may ask.
+fn offer(at: Location) -> OfferDefinition {
+    let protocol = TransportProtocol::Tcp;
+    OfferDefinition { port: Spanned::new(PORT, at, at), protocol, to: Audience::Cluster }
 }
 
 fn check(sources: &Sources, release: &Release, index: usize, served: &[Spanned<String>]) -> Result<()> {

@@ -6,6 +6,7 @@ use landfall_error_codes::CodedError as _;
 use landfall_packages::npm::{self, NPM_LIST_NAME, NpmList};
 use landfall_packages::{WHEEL_LIST_NAME, WheelList, sample};
 use landfall_release_document::ReleaseDocument;
+use landfall_test_support::definition as notation;
 use serde_json::{Value, json};
 
 use super::*;
@@ -38,7 +39,6 @@ async fn bench(component: &str, artifacts: &[(&str, &str, Files<'_>)]) -> Bench 
 /// Error for the definition with this component.
 fn refusal(component: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("release.yaml");
     let text = include_str!("../definition/good.yaml").replacen(
         "components:\n",
         &format!(
@@ -46,8 +46,8 @@ fn refusal(component: &str) -> String {
         ),
         1,
     );
-    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
-    let error = crate::release::read(&path).expect_err(component);
+    notation::write(folder.path(), &text);
+    let error = crate::release::read(folder.path()).expect_err(component);
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
@@ -204,15 +204,14 @@ async fn component_serves_wheels_and_npm() {
 #[test]
 fn long_npm_list_is_split() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("release.yaml");
     let text = include_str!("../definition/good.yaml").replacen(
         "components:\n",
         "  - {name: web, kind: npm, reference: registry.example/npm/web}\ncomponents:\n  - \
          {name: packages, namespace: packages, packageIndex: [web]}\n",
         1,
     );
-    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
-    let definition = crate::release::read(&path).expect("good definition");
+    notation::write(folder.path(), &text);
+    let definition = crate::release::read(folder.path()).expect("good definition");
     let index = definition.release.components.iter().position(|it| it.name.value == "packages").unwrap();
     let mut objects = objects(&definition.release, index).unwrap();
     super::fill::write_parts(&mut objects, "packages", vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()])

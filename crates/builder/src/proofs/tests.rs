@@ -1,5 +1,6 @@
 use landfall_error_codes::CodedError as _;
 use landfall_release_document::{ArtifactEntry, ProofTrial};
+use landfall_test_support::definition as notation;
 use serde_json::{Value, json};
 
 use super::{check_rendered, proofs};
@@ -47,15 +48,14 @@ fn read(from: &str, to: &str) -> Result<Definition, BuildError> {
 /// Reads a definition with this text from a temporary folder.
 pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
-    landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).expect("file");
-    release::read(&path)
+    notation::write(folder.path(), text);
+    release::read(folder.path())
 }
 
 /// The error with its hint, and with the text of the line instead of its number.
 pub(crate) fn error_text(error: &BuildError, text: &str) -> String {
     let message = error.to_string();
-    let (_, message) = message.split_once("release.yaml:").expect("file");
+    let (_, message) = message.split_once(".yaml:").expect("file");
     let (number, message) = message.split_once(": ").expect("line");
     let line = text.lines().nth(number.parse::<usize>().expect("number") - 1).expect("line").trim();
     let hint = error.hint().map(|hint| format!(" => {hint}")).unwrap_or_default();

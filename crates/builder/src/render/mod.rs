@@ -36,6 +36,7 @@ use crate::package_index;
 use crate::program::Program;
 use crate::proofs;
 use crate::rendered::{Origin, RenderedComponent};
+use crate::traffic;
 
 /// Rendered components of a release, with their sources.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
         sources.extend(of_folder.map(|found| (index, found)));
     }
     license_check::inject(definition, &mut components)?;
+    traffic::check_rendered(definition, &components)?;
+    traffic::inject(definition, &mut components);
     // At this point, tests of charts are proofs.
     proofs::check(&definition.sources, &definition.release)?;
     let dropped = objects::check(definition, &mut components)?;

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{CodedError, codes};
+use landfall_test_support::definition as notation;
 use serde_json::Value;
 
 use super::*;
@@ -36,10 +37,9 @@ fn lock() -> Lock {
 /// The definition with one text replaced, read from a temporary folder.
 pub(super) fn definition(from: &str, to: &str) -> Definition {
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("release.yaml");
     assert!(DEFINITION.contains(from), "{from}");
-    landfall_media::durable::write_file(&path, DEFINITION.replacen(from, to, 1).as_bytes(), 0o644).expect("file");
-    crate::release::read(&path).expect("good definition")
+    notation::write(folder.path(), &DEFINITION.replacen(from, to, 1));
+    crate::release::read(folder.path()).expect("good definition")
 }
 
 pub(super) fn component(definition: &Definition, name: &str, text: &str) -> RenderedComponent {
@@ -71,7 +71,9 @@ pub(crate) fn starter() -> (Definition, Vec<RenderedComponent>) {
             let path = entry.expect("entry").path();
             // kustomize rewrites octal numbers in decimal.
             let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
-            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml") {
+            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml")
+                && !path.ends_with("component.yaml")
+            {
                 objects.extend(kustomize::parse(&text).expect("YAML"));
                 for object in objects.iter_mut().filter(|object| object.pointer("/spec/template").is_some()) {
                     object["spec"]["selector"] = serde_json::json!({ "matchLabels": { "app": "a" } });
@@ -511,7 +513,7 @@ fn kubectl_refusal_names_folder() {
         landfall_test_support::runnable::write_program(&path, text);
         path
     };
-    write("release.yaml", DEFINITION);
+    notation::write(folder.path(), DEFINITION);
     write("manifests/network/kustomization.yaml", "resources: [broken.yaml]\n");
     let script = write(
         "kubectl",

@@ -128,7 +128,7 @@ fn gpu_sharing_counts_have_configurations() {
 #[test]
 fn example_chart_is_complete() {
     let (definition, _) = example("charts");
-    let charts = definition.release.components.iter().filter_map(|component| component.chart.as_ref());
+    let charts = definition.release.components.iter().filter_map(|component| component.chart());
     let folders: Vec<_> = charts.filter_map(|chart| chart.folder.as_ref()).collect();
     assert_eq!(folders.len(), 1);
     charts::open_folder(&definition.resolve(&folders[0].value)).expect("whole");

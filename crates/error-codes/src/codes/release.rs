@@ -154,4 +154,8 @@ registry! {
         model (`include`, `exclude` or `files` of the lock's entry), or fetch it again if it is lost.";
     NPM_TARGET = "LF2096", Usage, "A package-lock.json lacks packages of the target platform", "Complete the file with \
         the named command, commit it, and run `landfall lock` again.";
+    NOTHING_OFFERED = "LF2097", Usage, "A component reaches one that offers no port", "State the ports under `offers` \
+        in the file of the reached component, or remove the name from `reaches`.";
+    OFFER_UNSERVED = "LF2098", Usage, "No pod serves an offered port", "Correct the port under `offers`, or name it \
+        under `ports` of the container that serves it.";
 }

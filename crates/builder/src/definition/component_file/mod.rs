@@ -1,112 +1,66 @@
-//! `component.yaml`: what a component says of itself, in the folder of its objects. A release takes it by naming the
+//! `component.yaml`: what a component says of itself, in the folder of its objects. A release lists it by naming the
 //! folder.
 //!
 //! ```text
-//! release.yaml ─ from: ─▶ component.yaml ─ join ─▶ components, values, proofs, imageFields of the release
+//! release.yaml ─ listings: from ─▶ component.yaml ─ join ─▶ components, values, proofs, imageFields of the release
 //! ```
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_saphyr::{
     IncludeRequest, IncludeResolveError, InputSource, Location, ResolvedInclude, Spanned, from_str_with_options,
 };
 
 use super::{
-    ChartDefinition, ComponentDefinition, ProofDefinition, Release, SourceFile, Sources, TargetDefinition,
-    ValueDefinition,
+    ComponentDefinition, ComponentListing, ProofDefinition, Release, SourceFile, Sources,
+    TargetDefinition, ValueDefinition,
 };
 use crate::documents::{text, yaml_text};
-use crate::error::{BuildError, Place, Result};
+use crate::error::{BuildError, Result};
 
 /// Name of the file in a component's folder.
 pub const FILE_NAME: &str = "component.yaml";
 
-/// Keys that a release states next to `from`.
-const OF_RELEASE: [&str; 5] = ["name", "from", "namespace", "needs", "entitlement"];
-
-/// Keys that only the release states.
-const ONLY_OF_RELEASE: [&str; 3] = ["name", "from", "namespace"];
-
-/// Keys that only a component's own file states. Otherwise, they are keys of the release.
-const ONLY_OF_FILE: [&str; 3] = ["values", "proofs", "imageFields"];
-
-/// Keys of a map, each with the place of its value.
-type Keys = Spanned<BTreeMap<String, Spanned<IgnoredAny>>>;
-
-/// The keys of a release's components.
-#[derive(Deserialize)]
-struct ReleaseKeys {
-    components: Vec<Keys>,
-}
-
 /// A component's own file, as text.
 #[derive(Debug)]
 pub struct ComponentFile {
-    /// Index of its component.
-    pub index: usize,
     /// Path of the file.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
 }
 
-/// Reads the own file of each component that has one, in the order of the components.
-pub fn read(path: &Path, release_text: &str, release: &Release) -> Result<Vec<ComponentFile>> {
-    check_keys(path, release_text)?;
+/// Reads the own file of each listed component, in their order.
+pub fn read(path: &Path, release: &Release) -> Result<Vec<ComponentFile>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let named = release.components.iter().enumerate().filter_map(|(index, one)| Some((index, one.from.as_ref()?)));
-    let read = named.map(|(index, from)| {
-        let path = super::without_detours(&folder.join(&from.value).join(FILE_NAME));
+    let read = release.listings.iter().map(|listing| {
+        let path = super::without_detours(&folder.join(&listing.from.value).join(FILE_NAME));
         let text = text(&path, codes::RELEASE_UNREADABLE)?;
-        Ok(ComponentFile { index, path, text })
+        Ok(ComponentFile { path, text })
     });
     read.collect()
 }
 
-/// Returns an error for keys of a release's components that are missing or in the wrong file.
-fn check_keys(path: &Path, text: &str) -> Result<()> {
-    let keys: ReleaseKeys = yaml_text(path, text, codes::RELEASE_UNREADABLE)?;
-    for (index, keys) in keys.components.iter().enumerate() {
-        let field = |key: &str| format!("components[{index}].{key}");
-        if let Some(missing) = ["name", "namespace"].into_iter().find(|key| !keys.value.contains_key(*key)) {
-            let place = Place::field(path, keys.referenced.line(), format!("components[{index}]"));
-            return Err(BuildError::at(codes::RELEASE_UNREADABLE, place, format!("missing field `{missing}`")));
-        }
-        let has_file = keys.value.contains_key("from");
-        let is_wrong = |key: &str| if has_file { !OF_RELEASE.contains(&key) } else { ONLY_OF_FILE.contains(&key) };
-        if let Some((key, value)) = keys.value.iter().find(|(key, _)| is_wrong(key)) {
-            let place = Place::field(path, value.referenced.line(), field(key));
-            let (what, hint) = if has_file {
-                (format!("a component with `from` has its `{key}` in its own {FILE_NAME}"), "Move it there.")
-            } else {
-                (format!("a component without `from` has no `{key}`"), "Move it to the release's own list.")
-            };
-            return Err(BuildError::at(codes::RELEASE_INVALID, place, what).hint(hint));
-        }
-    }
-    Ok(())
-}
-
-/// Joins each file with its component, and the lists of all files. Those of components come first, so that proofs
-/// which need several components run last.
-pub fn join(path: &Path, release: &mut Release, files: Vec<ComponentFile>) -> Result<Sources> {
-    let parsed = parse(&files)?;
+/// Joins each listing with its file, and the lists of all files. Those of components come first, so that proofs which
+/// need several components run last.
+pub fn join(path: &Path, release: &mut Release, files: &[ComponentFile]) -> Result<Sources> {
+    let parsed = parse(files)?;
     let own_values = std::mem::take(&mut release.values);
     let own_proofs = std::mem::take(&mut release.proofs);
     let own_image_fields = std::mem::take(&mut release.image_fields);
     let mut sources = Vec::with_capacity(files.len());
-    for (file, component) in files.into_iter().zip(parsed) {
-        sources.push(source_file(&file.path, release));
-        let component = joined(&release.components[file.index], component);
-        add_lists(&component, release);
-        release.components[file.index] = component;
+    for ((file, component), listing) in files.iter().zip(parsed).zip(release.listings.clone()) {
+        let (needs, reaches) = (listing.needs.len(), listing.reaches.len());
+        sources.push(SourceFile { needs, reaches, ..source_file(&file.path, release) });
+        let mut component = joined(listing, component);
+        release.values.append(&mut component.values);
+        release.proofs.append(&mut component.proofs);
+        release.image_fields.append(&mut component.image_fields);
+        release.components.push(component);
     }
     let first = source_file(path, release);
     release.values.extend(own_values);
@@ -120,23 +74,18 @@ pub fn join(path: &Path, release: &mut Release, files: Vec<ComponentFile>) -> Re
 /// The file whose lists follow those that the release has so far.
 fn source_file(path: &Path, release: &Release) -> SourceFile {
     SourceFile {
-        path: path.to_owned(),
         values: release.values.len(),
         proofs: release.proofs.len(),
         image_fields: release.image_fields.len(),
+        ..SourceFile::first(path)
     }
 }
 
 /// Parses the files so that each location names its file.
 fn parse(files: &[ComponentFile]) -> Result<Vec<ComponentDefinition>> {
+    // A fault is found in the file alone: an included file has another place in the parser's messages.
     for file in files {
         let _: ComponentDefinition = yaml_text(&file.path, &file.text, codes::RELEASE_UNREADABLE)?;
-        let keys: Keys = yaml_text(&file.path, &file.text, codes::RELEASE_UNREADABLE)?;
-        if let Some((key, value)) = keys.value.iter().find(|(key, _)| ONLY_OF_RELEASE.contains(&key.as_str())) {
-            let place = Place::field(&file.path, value.referenced.line(), key);
-            let what = format!("the release gives a component its `{key}`");
-            return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
-        }
     }
     // The parser numbers the files of one document in the order in which they are included.
     let list: Vec<String> = (0..files.len()).map(|index| format!("- !include {index}\n")).collect();
@@ -153,34 +102,31 @@ fn parse(files: &[ComponentFile]) -> Result<Vec<ComponentDefinition>> {
     })
 }
 
-/// The component of a release with what its own file says.
-fn joined(of_release: &ComponentDefinition, file: ComponentDefinition) -> ComponentDefinition {
-    let ComponentDefinition { name, from, namespace, needs, entitlement, .. } = of_release.clone();
-    let folder = from.as_ref().map(|from| from.value.clone()).unwrap_or_default();
-    let below = |path: Spanned<PathBuf>| Spanned { value: folder.join(&path.value), ..path };
+/// A component with its name, its place and everything else that its listing says.
+fn joined(listing: ComponentListing, file: ComponentDefinition) -> ComponentDefinition {
+    let ComponentListing { name, from, namespace, needs, reaches, entitlement } = listing;
+    let below = |path: Spanned<PathBuf>| Spanned { value: from.value.join(&path.value), ..path };
     let has_other_source = file.chart.is_some() || file.package_index.is_some();
     let manifests = match file.manifests {
         Some(written) => Some(below(written)),
         None if has_other_source => None,
-        None => from.clone(),
+        None => Some(from.clone()),
     };
-    let chart = file.chart.map(|chart| ChartDefinition {
-        folder: chart.folder.map(below),
-        values: chart.values.into_iter().map(below).collect(),
-        ..chart
+    let chart = file.chart.map(|mut chart| {
+        chart.value.folder = chart.value.folder.map(below);
+        chart.value.values = chart.value.values.into_iter().map(below).collect();
+        chart
     });
     let values = file.values.into_iter().map(|value| complete_value(value, &name.value)).collect();
     let proofs =
         file.proofs.into_iter().map(|proof| ProofDefinition { component: own(proof.component, &name), ..proof });
-    let is_new = |need: &Spanned<String>| file.needs.iter().all(|other| other.value != need.value);
-    let needs: Vec<_> = file.needs.iter().cloned().chain(needs.iter().filter(|need| is_new(need)).cloned()).collect();
     ComponentDefinition {
         proofs: proofs.collect(),
+        needs: needs.into_iter().chain(file.needs).collect(),
+        reaches: reaches.into_iter().chain(file.reaches).collect(),
         entitlement: entitlement.or(file.entitlement),
-        name: name.clone(),
-        from,
+        name,
         namespace,
-        needs,
         manifests,
         chart,
         values,
@@ -203,13 +149,6 @@ fn complete_value(value: ValueDefinition, component: &str) -> ValueDefinition {
 /// The written component, or this one if none is written.
 fn own(written: Spanned<String>, component: &Spanned<String>) -> Spanned<String> {
     if written.value.is_empty() { component.clone() } else { written }
-}
-
-/// Adds the values, proofs and image fields of a component to those of its release.
-fn add_lists(component: &ComponentDefinition, release: &mut Release) {
-    release.values.extend(component.values.iter().cloned());
-    release.proofs.extend(component.proofs.iter().cloned());
-    release.image_fields.extend(component.image_fields.iter().cloned());
 }
 
 /// Returns an error for a value or a proof of the release that names no component.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use landfall_error_codes::CodedError as _;
+use landfall_test_support::definition as notation;
 
 use crate::definition::{Definition, ObjectSource};
 use crate::release::read;
@@ -73,7 +74,8 @@ fn release(entries: &str, database: &str, cache: &str) -> Result<Definition, Str
     let (head, rest) = GOOD.split_once("components:\n").expect("components");
     let network = &rest[rest.find("  - name: network").expect("network")..rest.find("values:").expect("values")];
     let cache_entry = "  - {name: cache, from: ./parts/cache, namespace: cache}\n";
-    write("release.yaml", &format!("{head}components:\n{entries}{cache_entry}{network}{LISTS}"));
+    let text = format!("{head}components:\n{entries}{cache_entry}{network}{LISTS}");
+    notation::files(&text).iter().for_each(|(name, text)| write(name, text));
     write("parts/database/component.yaml", database);
     write("parts/cache/component.yaml", cache);
     read(&folder.path().join("release.yaml")).map_err(|error| {
@@ -88,11 +90,11 @@ fn component_file_completes_release() {
     let release = &definition.release;
     let rows = &release.components[0];
     let needs: Vec<_> = rows.needs.iter().map(|need| need.value.as_str()).collect();
-    assert_eq!(needs, ["network", "cache"]);
+    assert_eq!(needs, ["network", "cache", "network"]);
     assert!(
         matches!(rows.source(), Some(ObjectSource::Manifests(folder)) if folder.value == Path::new("parts/database"))
     );
-    let chart = release.components[1].chart.as_ref().expect("chart");
+    let chart = release.components[1].chart().expect("chart");
     let folder = chart.folder.as_ref().map(|folder| folder.value.as_path());
     assert_eq!(folder, Some(Path::new("./parts/cache/chart")));
     assert_eq!(chart.values[0].value, Path::new("./parts/cache/values.yaml"));
@@ -109,7 +111,7 @@ fn component_file_completes_release() {
         release.proofs.iter().map(|proof| (proof.name.value.as_str(), proof.component.value.as_str())).collect();
     assert_eq!(proofs, [("answer", "rows"), ("whole", "rows")]);
     assert_eq!(release.image_fields.len(), 1);
-    assert_eq!(definition.component_files.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(definition.component_files.len(), 3);
 }
 
 /// The error of a release with one text of its files replaced.
@@ -139,7 +141,7 @@ fn refusals_name_own_file() {
         refusal("needs: [network]\nchart", "needs: [netwrk]\nchart"),
         // In the release.
         refusal("from: parts/database", "from: parts/other"),
-        refusal("from: parts/database, ", "manifests: parts/database, values: [], "),
+        refusal("needs: [network]\npodSecurity", "needs: [netwrk]\npodSecurity"),
         refusal("namespace: rows, ", "namespace: rows, podSecurity: baseline, "),
         refusal("name: rows, ", ""),
         refusal("namespace: rows, ", ""),

@@ -15,6 +15,7 @@ use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Progress, SilentProgress};
 use landfall_release_document::{ComponentData, DataRoom, UpgradeRoute};
+use landfall_test_support::definition as notation;
 use landfall_test_support::runnable::write_program;
 use serde_json::{Value, json};
 
@@ -23,6 +24,9 @@ use crate::options::{BuildOptions, BuildOutput, Handbook, LockOptions, SourceOpt
 use crate::pack::{BuildReport, BuiltFile, build};
 use crate::resolution;
 use landfall_test_registry::{Registry, digest};
+
+/// Definition that tests write and edit.
+const DEFINITION: &str = "release/release.yaml";
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const IMAGES: [&str; 8] = [
@@ -70,7 +74,7 @@ impl Bench {
         let mut root = UnsignedRoot::new(&RootContents::single(bench.key.public(), development)).expect("root");
         root.sign(&bench.key).expect("signed");
         bench.write("roots/1.root.json", root.finish(None).expect("root").bytes(), 0o644);
-        bench.write("release/release.yaml", include_bytes!("../../definition/good.yaml"), 0o644);
+        bench.write(DEFINITION, include_bytes!("../../definition/good.yaml"), 0o644);
         for component in ["network", "database", "assistant"] {
             bench.write(&format!("release/manifests/{component}/kustomization.yaml"), b"resources: []\n", 0o644);
             let objects = if component == "database" { OBJECTS } else { "" };
@@ -103,7 +107,10 @@ impl Bench {
     }
 
     pub(crate) fn write(&self, name: &str, bytes: &[u8], mode: u32) {
-        let path = self.path(name);
+        if name == DEFINITION {
+            notation::write(&self.path("release"), std::str::from_utf8(bytes).expect("text"));
+        }
+        let path = self.text_path(name);
         durable::create_folder(path.parent().expect("folder")).expect("folder");
         match mode {
             0o755 => write_program(&path, bytes),
@@ -111,8 +118,17 @@ impl Bench {
         }
     }
 
+    /// Path of a text that tests write and edit: the definition stays in the notation of tests.
+    fn text_path(&self, name: &str) -> PathBuf {
+        self.path(if name == DEFINITION { "definition.yaml" } else { name })
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        fs_err::read_to_string(self.text_path(name)).expect("text")
+    }
+
     pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs_err::read_to_string(self.path(name)).expect("text");
+        let text = self.text(name);
         assert!(text.contains(from), "{name} has no `{from}`");
         self.write(name, text.replacen(from, to, 1).as_bytes(), 0o644);
     }

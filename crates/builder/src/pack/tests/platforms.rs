@@ -27,7 +27,7 @@ fn push_indexes(bench: &Bench) {
 
 /// Switches the definition, lock and programs of the bench to a platform.
 fn turn_to(bench: &Bench, architecture: &str) {
-    let definition = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
+    let definition = bench.text("release/release.yaml");
     let (from, to) = ("platform: linux/amd64", format!("platform: linux/{architecture}"));
     bench.write("release/release.yaml", definition.replace(from, &to).as_bytes(), 0o644);
     bench.write("release/images.lock", lock_text(false).replace(from, &to).as_bytes(), 0o644);

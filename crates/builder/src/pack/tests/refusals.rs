@@ -7,7 +7,7 @@ async fn bad_releases_are_refused_before_writing() {
     let unlocked = Bench::new(true, false).await;
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
-    let good = fs_err::read(bench.path("release/release.yaml")).expect("release");
+    let good = bench.text("release/release.yaml").into_bytes();
     let lock = fs_err::read(bench.path("release/images.lock")).expect("lock");
     let mut refusals = vec![unlocked.refusal().await];
     for (file, from, to) in [

@@ -150,7 +150,7 @@ fn unrendered_components(
 ) -> Vec<UnrenderedComponent> {
     let component = |(index, error): (usize, BuildError)| {
         let component = &definition.release.components[index];
-        let problem = component.chart.as_ref().and_then(&of_chart).unwrap_or_else(|| error.in_short());
+        let problem = component.chart().and_then(&of_chart).unwrap_or_else(|| error.in_short());
         UnrenderedComponent { component: component.name.value.clone(), problem }
     };
     failed.into_iter().map(component).collect()

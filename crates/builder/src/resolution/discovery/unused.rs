@@ -16,7 +16,7 @@ pub(super) fn entries(definition: &Definition, lock: &Lock, images: Option<&BTre
         List::Artifacts,
         release.artifacts.iter().map(|artifact| artifact.reference.value.as_str()),
     );
-    let charts = release.components.iter().filter_map(|component| component.chart.as_ref());
+    let charts = release.components.iter().filter_map(|component| component.chart());
     let charts = charts.filter_map(|ChartDefinition { reference, .. }| reference.as_ref());
     let charts = selected_references(lock, List::Charts, charts.map(|reference| reference.value.as_str()));
     let is_used = |list: List, reference: &str| match list {
