@@ -10,6 +10,7 @@ pub mod backup;
 mod bucket;
 pub mod canary;
 mod charts;
+mod completeness;
 mod compression;
 pub mod definition;
 mod digests;

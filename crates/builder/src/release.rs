@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use crate::definition::{self, ComponentFile, Definition, Release, Sources, order, unfinished_lines};
 use crate::documents::{text, yaml_text};
 use crate::error::{BuildError, Place, Result};
-use crate::{backup, canary, license_check, package_index, proofs, traffic};
+use crate::{backup, canary, completeness, license_check, package_index, proofs, traffic};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -32,6 +32,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     backup::expand(&sources, &mut release)?;
     backup::check(&sources, &release)?;
     traffic::check(&sources, &release)?;
+    completeness::check(&sources, &release)?;
     proofs::check(&sources, &release)?;
     canary::check(&sources, &release)?;
     license_check::check(&sources, &release)?;
@@ -42,9 +43,9 @@ pub fn read(path: &Path) -> Result<Definition> {
 /// Returns an error for a definition with fields to fill in.
 fn check_finished(path: &Path, text: &str, files: &[ComponentFile]) -> Result<()> {
     let of_components = files.iter().map(|file| (file.path.as_path(), file.text.as_str()));
-    let open = std::iter::once((path, text)).chain(of_components).flat_map(|(path, text)| {
-        unfinished_lines(text).into_iter().map(move |(line, text)| (path, line, text))
-    });
+    let open = std::iter::once((path, text))
+        .chain(of_components)
+        .flat_map(|(path, text)| unfinished_lines(text).into_iter().map(move |(line, text)| (path, line, text)));
     let open: Vec<_> = open.collect();
     let Some((first, line, _)) = open.first() else { return Ok(()) };
     let place = Place { file: Some(first.to_path_buf()), line: Some(*line as u64), field: None };

@@ -132,11 +132,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_component_that_is_not_there_is_needed() -> Result<()> {
-    let release = BadRelease::new()?.replace(
-        VALKEY,
-        "needs: [dns, storage]",
-        "needs: [dns, stroage]",
-    )?;
+    let release = BadRelease::new()?.replace(VALKEY, "needs: [dns, storage]", "needs: [dns, stroage]")?;
     insta::assert_snapshot!(release.refusal_text("LF2003")?);
     Ok(())
 }
@@ -144,11 +140,7 @@ fn a_component_that_is_not_there_is_needed() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn components_need_one_another_in_a_cycle() -> Result<()> {
-    let release = BadRelease::new()?.replace(
-        NETWORK,
-        "readySeconds: 180\n",
-        "readySeconds: 180\nneeds: [dns]\n",
-    )?;
+    let release = BadRelease::new()?.replace(NETWORK, "readySeconds: 180\n", "readySeconds: 180\nneeds: [dns]\n")?;
     insta::assert_snapshot!(release.refusal_text("LF2004")?);
     Ok(())
 }
@@ -207,8 +199,7 @@ fn malformed_definition_is_refused() -> Result<()> {
         "needs: [network\npodSecurity: privileged\n# The provisioner",
     )?;
     insta::assert_snapshot!("invalid_yaml", release.refusal_text("LF2001")?);
-    let release =
-        BadRelease::new()?.replace(RELEASE, "namespace: valkey}\n", "namespace: valkey, replicas: 3}\n")?;
+    let release = BadRelease::new()?.replace(RELEASE, "namespace: valkey}\n", "namespace: valkey, replicas: 3}\n")?;
     insta::assert_snapshot!("unknown_key", release.refusal_text("LF2001")?);
     let release = BadRelease::new()?.replace("manifests/valkey/kustomization.yaml", "resources:", "resources: {")?;
     insta::assert_snapshot!("invalid_manifest", release.refusal_text("LF2009")?);

@@ -88,13 +88,16 @@ pub fn definition(name: &str, version: &str, components: &str) -> Result<String>
     ))
 }
 
+/// Statement of what the components lack.
+const WITHOUT: &str = "without: {probes: a test, limits: a test, proofs: a test}";
+
 /// Writes the release, its manifests and its values into a folder.
 fn write_release(folder: &Path) -> Result<()> {
     let chart = workspace::root().join("tests/charts/database-operator");
     let components = format!(
         "components:\n  - name: operator\n    chart: {{folder: '{}', values: [operator.yaml]}}\n    namespace: \
-         operator\n    podSecurity: baseline\n  - name: rows\n    manifests: rows\n    namespace: rows\n    needs: \
-         [operator]\n",
+         operator\n    podSecurity: baseline\n    {WITHOUT}\n  - name: rows\n    manifests: rows\n    namespace: rows\n    needs: \
+         [operator]\n    {WITHOUT}\n",
         chart.display()
     );
     notation::write(folder, &definition("found", "1.0.0", &components)?);

@@ -26,8 +26,7 @@ const REPOSITORY: &str = "hostile/thing";
 const REFERENCE: &str = "hostile.example/hostile/thing:1";
 
 /// End of a definition whose last component runs the image.
-const COMPONENT: &str =
-    "\n  - {name: hostile, from: ../../manifests/hostile, namespace: hostile}\n";
+const COMPONENT: &str = "\n  - {name: hostile, from: ../../manifests/hostile, namespace: hostile}\n";
 
 const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: hostile}\nspec:\n  selector: \
     {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: \
@@ -202,7 +201,10 @@ impl Case {
         std::fs::create_dir(self.path("manifests/hostile"))?;
         std::fs::write(self.path("manifests/hostile/kustomization.yaml"), "resources: [pod.yaml]\n")?;
         std::fs::write(self.path("manifests/hostile/pod.yaml"), POD)?;
-        std::fs::write(self.path("manifests/hostile/component.yaml"), "podSecurity: restricted\n")?;
+        std::fs::write(
+            self.path("manifests/hostile/component.yaml"),
+            "podSecurity: restricted\nwithout: {probes: a test, limits: a test, proofs: a test}\n",
+        )?;
         let mut release = std::fs::read_to_string(workspace::root().join("releases/starter/release.yaml"))?;
         let mut lock = std::fs::read_to_string(self.starter.lock_file())?;
         let list = match used {

@@ -59,7 +59,8 @@ const COMPONENTS: &str = "  - {name: models, kind: model, reference: example.int
 components:
   - \
     {name: reader, manifests: reader, namespace: reader, podSecurity: baseline, \
-    mounts: [{artifact: models, claim: models}]}
+    mounts: [{artifact: models, claim: models}], \
+    without: {probes: a test, limits: a test, proofs: a test}}
 ";
 
 /// A pod that mounts the store. Its image is not Ollama's, which is not an assembled image.

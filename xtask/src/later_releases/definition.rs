@@ -21,7 +21,10 @@ pub struct LaterDefinition {
 impl LaterDefinition {
     /// The definition of 1.0.0.
     pub fn starter() -> Result<Self> {
-        Ok(Self { release: read(&workspace::root().join("releases/starter/release.yaml"))?, components: BTreeMap::new() })
+        Ok(Self {
+            release: read(&workspace::root().join("releases/starter/release.yaml"))?,
+            components: BTreeMap::new(),
+        })
     }
 
     /// Gives it a version and a counter.

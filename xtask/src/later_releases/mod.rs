@@ -15,7 +15,6 @@ use crate::images::{RegistryTree, Workshop, postgres, python};
 use crate::starter::BUILD_OPTIONS;
 use crate::vendor::Vendor;
 
-
 /// Seconds after which the broken database counts as failed.
 const BROKEN_SECONDS: u32 = 40;
 

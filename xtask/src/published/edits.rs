@@ -42,7 +42,11 @@ impl Draft {
         let said = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
         let (code, what, next) = (said("code"), said("what"), said("next"));
         let before = self.text.clone();
-        let done = self.look_ups(&code).or_else(|| self.entries(&next)).or_else(|| self.pod_security(&what, &next));
+        let done = self
+            .look_ups(&code)
+            .or_else(|| self.without(&code, &next))
+            .or_else(|| self.entries(&next))
+            .or_else(|| self.pod_security(&what, &next));
         let done = done.or_else(|| self.add_to_list(&what, &next)).or_else(|| self.add_repeatable(&next));
         let done = done.or_else(|| self.hook(&code, &what));
         done.filter(|_| before != self.text)
@@ -55,6 +59,18 @@ impl Draft {
 
     fn look_ups(&mut self, code: &str) -> Option<String> {
         (code == "LF2083" && !self.text.contains("lookups: empty")).then(|| self.in_chart("lookups", "empty"))
+    }
+
+    /// States the properties that the chart lacks.
+    fn without(&mut self, code: &str, next: &str) -> Option<String> {
+        let lacks: Vec<_> =
+            next.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(": FILL-IN")).collect();
+        if code != "LF2099" || lacks.is_empty() {
+            return None;
+        }
+        let lines: Vec<_> = lacks.iter().map(|property| format!("{property}: its chart has none")).collect();
+        self.block("without", &lines);
+        Some(format!("without {}", lacks.join(", ")))
     }
 
     /// Pastes lines: Secrets, and volumes without a backup.
@@ -225,11 +241,13 @@ mod tests {
             json!({ "code": "LF2088", "what": "shop/templates/a.yaml: Job/migrate: exists at an upgrade alone" }),
             json!({ "code": "LF2009", "what": "x",
                 "next": "or list `Issuer/a`, `Role/b` under `leaveOut` of the chart." }),
+            json!({ "code": "LF2099", "what": "x", "next": "Add them:\nwithout:\n  probes: FILL-IN\n  proofs: FILL-IN" }),
             json!({ "code": "LF2009", "what": "x", "next": "or list `other` under `namespaces` of the component." }),
         ] {
             assert!(draft.follow(&error).is_some(), "{error}");
         }
-        let expected = "namespaces: [other]\nnotImages: ['a/b:1', 'c/d:1']\n\
+        let expected = "namespaces: [other]\nwithout:\n  probes: its chart has none\n  proofs: its chart has none\n\
+            notImages: ['a/b:1', 'c/d:1']\n\
             # The component `shop`, begun by `landfall init`.\nchart: \
             {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a, Role/b]}\nneeds: \
             [dns]\npodSecurity: baseline\nsecrets:\n  - {name: key, random: {a: 32, b: 32}}\n";

@@ -383,8 +383,7 @@ mod tests {
 
     #[test]
     fn idle_tests_and_hooks_are_named() {
-        let mut component: ComponentDefinition =
-            serde_saphyr::from_str("chart: {folder: shop}").expect("component");
+        let mut component: ComponentDefinition = serde_saphyr::from_str("chart: {folder: shop}").expect("component");
         "shop".clone_into(&mut component.name.value);
         "shop".clone_into(&mut component.namespace.value);
         let asks = |name: &str, command: [&str; 3]| {

@@ -213,6 +213,7 @@ fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
         rules: Vec::new(),
         references: Vec::new(),
         editable: Vec::new(),
+        without: BTreeMap::new(),
         values: Vec::new(),
         proofs: Vec::new(),
         image_fields: Vec::new(),

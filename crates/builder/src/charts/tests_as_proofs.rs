@@ -142,8 +142,7 @@ mod tests {
 
     #[test]
     fn chart_tests_become_proofs() {
-        let mut component: ComponentDefinition =
-            serde_saphyr::from_str("chart: {folder: shop}").expect("component");
+        let mut component: ComponentDefinition = serde_saphyr::from_str("chart: {folder: shop}").expect("component");
         "shop".clone_into(&mut component.name.value);
         "web".clone_into(&mut component.namespace.value);
         let test = |kind: &str, name: &str, command: &[&str]| {

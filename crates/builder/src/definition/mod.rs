@@ -4,6 +4,7 @@ mod backup;
 mod canary;
 mod chart;
 mod check;
+mod completeness;
 mod component_file;
 mod image_fields;
 mod license_check;
@@ -37,6 +38,7 @@ pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, ObjectSource};
 pub use check::role_name;
 pub(crate) use check::{check, is_label};
+pub use completeness::{Property, Without};
 pub use component_file::{ComponentFile, FILE_NAME as COMPONENT_FILE};
 pub(crate) use component_file::{join as join_files, read as read_files};
 pub use image_fields::ImageFieldDefinition;
@@ -327,6 +329,9 @@ pub struct ComponentDefinition {
     /// How its pods learn what the license allows; `build` adds the containers that ask.
     #[serde(default)]
     pub license_check: Option<Spanned<Vec<Spanned<LicenseCheckForm>>>>,
+    /// Properties that it lacks, each with the reason.
+    #[serde(default)]
+    pub without: Without,
     /// Values of its own file, which are values of the release.
     #[serde(default)]
     pub values: Vec<ValueDefinition>,

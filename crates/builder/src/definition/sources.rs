@@ -75,6 +75,11 @@ impl Sources {
         }
     }
 
+    /// Place of the own file of a listed component.
+    pub fn component_file(&self, index: usize) -> Place {
+        Place::file(self.components.get(index).map_or(&self.release.path, |file| &file.path))
+    }
+
     /// Place of a field of `release.yaml` whose line is unknown.
     pub fn release_field(&self, field: &str) -> Place {
         Place { file: Some(self.release.path.clone()), line: None, field: Some(field.to_owned()) }

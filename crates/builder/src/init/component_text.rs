@@ -10,7 +10,7 @@ use super::image_fields::ImageField;
 use super::plain::quote_scalar;
 use super::starter;
 use crate::backup::unsaved_entry;
-use crate::definition::FILL_IN;
+use crate::definition::{FILL_IN, Property};
 use crate::secret_entry::RANDOM_LENGTH;
 
 const RULE: &str = "  # `save` writes the data to its standard output in a running pod; `load` reads that from its \
@@ -28,6 +28,9 @@ const MOUNT: &str = "  # The pods mount this claim, and nothing here brings it: 
 const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that they make themselves. `landfall lock` \
     pins these images, in later versions as well. Remove\n\
     # what such a program never runs.\nimageFields:\n";
+
+const WITHOUT: &str = "# What every component is expected to have, and this one lacks: add it and remove the line, or \
+    say why a site\n# can do without.\n";
 
 const OFFERS: &str = "# Ports of its pods, to components that have this one under `reaches`. `to: cluster` opens a \
     port to every pod, `to: everyone` to clients\n# outside as well. Components that these pods connect to belong under \
@@ -75,6 +78,21 @@ pub fn of_guess(guess: &Guess) -> String {
         + &mounts(&guess.mounts)
         + &backup(guess)
         + &image_fields(&guess.image_fields)
+        + &without(guess)
+}
+
+/// Statement of missing properties, with what is known as a reason.
+fn without(guess: &Guess) -> String {
+    if guess.lacks.is_empty() {
+        return String::new();
+    }
+    let reason = |property: &Property| match property {
+        Property::Probes => "some pods come without one",
+        Property::Limits => "some containers come without them",
+        Property::Proofs => "none is written yet",
+    };
+    let lines = guess.lacks.iter().map(|property| format!("  {}: {}\n", property.key(), reason(property)));
+    format!("{WITHOUT}without:\n{}", lines.collect::<String>())
 }
 
 /// The own file of the platform's component that a source replaces: as the starter's, with other objects.
@@ -136,10 +154,9 @@ fn secrets(secrets: &[SecretGuess]) -> String {
     if secrets.is_empty() {
         return String::new();
     }
-    let mut text =
-        "# Generated at the site, once. What is no secret, such as a user's name, belongs under `fixed: \
+    let mut text = "# Generated at the site, once. What is no secret, such as a user's name, belongs under `fixed: \
          {KEY: VALUE}`.\nsecrets:\n"
-            .to_owned();
+        .to_owned();
     for SecretGuess { name, keys, fixed, is_random, had_values } in secrets {
         if *had_values {
             text += "  # The manifests have it with values, which do not travel.\n";
@@ -166,8 +183,7 @@ fn mounts(claims: &[String]) -> String {
     if claims.is_empty() {
         return String::new();
     }
-    let entries =
-        claims.iter().map(|claim| format!("  - {{artifact: {FILL_IN}, claim: {}}}\n", quote_scalar(claim)));
+    let entries = claims.iter().map(|claim| format!("  - {{artifact: {FILL_IN}, claim: {}}}\n", quote_scalar(claim)));
     format!("mounts:\n{MOUNT}{}", entries.collect::<String>())
 }
 

@@ -12,6 +12,7 @@ use super::image_fields::ImageField;
 use super::made::is_made;
 use super::plain::{is_left_out, quote_scalar};
 use super::sources::label;
+use crate::definition::Property;
 use crate::reference::Reference;
 use crate::render::{NeededObject, needed_objects};
 use crate::rendered::title;
@@ -38,6 +39,8 @@ pub struct Guess {
     pub is_console: bool,
     /// Ports at which its pods serve, each with its protocol.
     pub offers: Vec<(u64, String)>,
+    /// Expected properties that it lacks.
+    pub lacks: BTreeSet<Property>,
     /// Images that its objects name, as full references.
     pub images: Vec<Reference>,
     /// Fields with images inside texts, such as arguments of an operator.
@@ -106,6 +109,7 @@ impl Guess {
             pod_security: PodSecurity::Restricted,
             is_console: false,
             offers: Vec::new(),
+            lacks: BTreeSet::new(),
             images: Vec::new(),
             image_fields: Vec::new(),
             secrets: Vec::new(),

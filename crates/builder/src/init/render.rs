@@ -14,7 +14,8 @@ use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
 use super::{InitOptions, image_fields, starter};
 use crate::charts::{self, Charts};
-use crate::definition::{COMPONENT_FILE, ComponentFile, Definition, join_files};
+use crate::completeness;
+use crate::definition::{COMPONENT_FILE, ComponentFile, Definition, Property, join_files};
 use crate::documents::yaml_text;
 use crate::error::{BuildError, Place, Result};
 use crate::own_image;
@@ -131,7 +132,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
     Ok(guess)
 }
 
-/// Adds the images, the Pod Security level and the ports.
+/// Adds the images, the Pod Security level, the ports and the missing properties.
 fn look(guess: &mut Guess, definition: &Definition, rendered: &RenderedComponent, donors: &Donors) -> Result<()> {
     for usage in usages(definition, rendered)? {
         if own_image::is_appliance(&usage.reference) {
@@ -149,6 +150,11 @@ fn look(guess: &mut Guess, definition: &Definition, rendered: &RenderedComponent
     }
     guess.pod_security = lowest_pod_security(definition, rendered);
     guess.offers = served_ports(&rendered.objects);
+    guess.lacks = completeness::missing_in(&rendered.objects).into_keys().collect();
+    // Tests of a chart are proofs.
+    if definition.release.proofs.is_empty() {
+        guess.lacks.insert(Property::Proofs);
+    }
     Ok(())
 }
 

@@ -133,7 +133,9 @@ fn plain_manifests_become_release() {
     // Objects that Landfall creates are left out, and no value of a Secret is written.
     let copied = case.read("manifests/k8s/web.yaml");
     assert!(copied.starts_with("# Its pages.") && !copied.contains("Namespace"), "{copied}");
-    for file in ["manifests/k8s/component.yaml", "images.lock", "manifests/k8s/web.yaml", "manifests/k8s/kustomization.yaml"] {
+    for file in
+        ["manifests/k8s/component.yaml", "images.lock", "manifests/k8s/web.yaml", "manifests/k8s/kustomization.yaml"]
+    {
         assert!(!case.read(file).contains("hunter2"), "{file}");
     }
     assert_eq!(case.leftovers(), 1);

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use crate::pack::tests::{Bench, head};
 
-const CONSOLE: &str = "  - {name: console, console: true, manifests: manifests/console, namespace: landfall-console}\n";
+const CONSOLE: &str = "  - {name: console, console: true, manifests: manifests/console, namespace: landfall-console, \
+    without: {probes: a test, limits: a test, proofs: a test}}\n";
 const CHECKED: &str = "  - \
     {name: reports, manifests: manifests/reports, namespace: reports, needs: [console], \
-    entitlement: reports, licenseCheck: [sidecar, init]}\n";
+    entitlement: reports, licenseCheck: [sidecar, init], \
+    without: {probes: a test, limits: a test, proofs: a test}}\n";
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: license}\nspec:\n  selector: {app: console}\n  \
     ports: [{name: answers, port: 8444, targetPort: 8444}]\n";

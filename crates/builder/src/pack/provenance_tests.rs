@@ -81,7 +81,8 @@ async fn provenance_names_all_inputs() {
     };
     assert_eq!(names(kind::PROGRAM), ["landfall", "kubectl"]);
     let files = [("components", "component.yaml"), ("manifests", "kustomization.yaml")];
-    let sources = files.map(|(folder, file)| ["assistant", "database", "network"].map(|it| format!("{folder}/{it}/{file}")));
+    let sources =
+        files.map(|(folder, file)| ["assistant", "database", "network"].map(|it| format!("{folder}/{it}/{file}")));
     assert_eq!(names(kind::SOURCE), sources.concat());
     let given = &statement.predicate.build_definition.external_parameters;
     let of_file = |name: &str| Some(Sha256::of(fs_err::read(bench.path(name)).expect("file")));

@@ -19,7 +19,9 @@ use landfall_error_codes::codes;
 use landfall_release_document::ArtifactKind;
 use serde_saphyr::{Location, Spanned};
 
-use crate::definition::{Audience, MountDefinition, ObjectSource, OfferDefinition, Release, Sources, TransportProtocol};
+use crate::definition::{
+    Audience, MountDefinition, ObjectSource, OfferDefinition, Release, Sources, TransportProtocol,
+};
 use crate::error::{BuildError, Result};
 
 pub use fill::{check_mounted, fill};

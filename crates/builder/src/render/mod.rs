@@ -29,6 +29,7 @@ pub use spots::is_custom;
 pub use values::{check as check_values, check_defaults, check_editable, site_schema};
 
 use crate::charts::{self, Charts};
+use crate::completeness;
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{BuildError, Result};
 use crate::license_check;
@@ -67,6 +68,8 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     let dropped = objects::check(definition, &mut components)?;
     definition.release.remarks.extend(dropped);
     checks::check(definition, &components)?;
+    let stale = completeness::check_rendered(definition, &components)?;
+    definition.release.remarks.extend(stale);
     Ok(Rendering { components, sources })
 }
 

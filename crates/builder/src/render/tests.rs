@@ -71,7 +71,8 @@ pub(crate) fn starter() -> (Definition, Vec<RenderedComponent>) {
             let path = entry.expect("entry").path();
             // kustomize rewrites octal numbers in decimal.
             let text = fs_err::read_to_string(&path).expect("text").replace(": 0440", ": 288");
-            if path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with("kustomization.yaml")
+            if path.extension().is_some_and(|extension| extension == "yaml")
+                && !path.ends_with("kustomization.yaml")
                 && !path.ends_with("component.yaml")
             {
                 objects.extend(kustomize::parse(&text).expect("YAML"));

@@ -73,7 +73,12 @@ pub fn check_rendered(definition: &Definition, components: &[RenderedComponent])
         }
         let Some(traffic) = Traffic::of(&definition.release, rendered.index) else { continue };
         let served = ServedPorts::of(&rendered.objects);
-        let unserved = traffic.component.offers.iter().enumerate().find(|(_, offer)| !served.has(offer.port.value, offer.protocol));
+        let unserved = traffic
+            .component
+            .offers
+            .iter()
+            .enumerate()
+            .find(|(_, offer)| !served.has(offer.port.value, offer.protocol));
         if let Some((number, offer)) = unserved {
             let field = format!("components[{}].offers[{number}].port", rendered.index);
             return Err(served.refusal(definition, offer.port.referenced, &field, offer.port.value, offer.protocol));

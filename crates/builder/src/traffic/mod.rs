@@ -33,7 +33,10 @@ impl<'a> Traffic<'a> {
 
     /// Components that it reaches.
     fn reached(self) -> impl Iterator<Item = &'a ComponentDefinition> {
-        self.component.reaches.iter().filter_map(move |name| self.release.components.iter().find(|other| other.name.value == name.value))
+        self.component
+            .reaches
+            .iter()
+            .filter_map(move |name| self.release.components.iter().find(|other| other.name.value == name.value))
     }
 
     /// Components that reach it.

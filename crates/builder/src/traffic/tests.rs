@@ -32,8 +32,7 @@ fn rendered(definition: &Definition, name: &str, ports: &str) -> RenderedCompone
 #[test]
 fn policies_allow_stated_traffic() {
     let definition = read_text(&text()).expect("good");
-    let mut components =
-        ["network", "database", "assistant"].map(|name| rendered(&definition, name, "[]"));
+    let mut components = ["network", "database", "assistant"].map(|name| rendered(&definition, name, "[]"));
     inject(&definition, &mut components);
     let policies = components.iter().flat_map(|component| component.objects.iter().skip(1));
     let policies: Vec<_> = policies.map(|policy| serde_json::to_string_pretty(policy).expect("text")).collect();

@@ -158,4 +158,6 @@ registry! {
         in the file of the reached component, or remove the name from `reaches`.";
     OFFER_UNSERVED = "LF2098", Usage, "No pod serves an offered port", "Correct the port under `offers`, or name it \
         under `ports` of the container that serves it.";
+    COMPONENT_INCOMPLETE = "LF2099", Usage, "A component lacks a probe, limits or a proof", "Add what the message names, \
+        or say under `without` in the component's own file why a site can do without it.";
 }

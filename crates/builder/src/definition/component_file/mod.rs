@@ -16,8 +16,8 @@ use serde_saphyr::{
 };
 
 use super::{
-    ComponentDefinition, ComponentListing, ProofDefinition, Release, SourceFile, Sources,
-    TargetDefinition, ValueDefinition,
+    ComponentDefinition, ComponentListing, ProofDefinition, Release, SourceFile, Sources, TargetDefinition,
+    ValueDefinition,
 };
 use crate::documents::{text, yaml_text};
 use crate::error::{BuildError, Result};
