@@ -49,6 +49,7 @@ pub mod release;
 mod render;
 mod rendered;
 pub mod resolution;
+mod secret_copies;
 mod secret_entry;
 mod side_by_side;
 mod signatures;

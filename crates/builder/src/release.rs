@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use crate::definition::{self, ComponentFile, Definition, Release, Sources, order, unfinished_lines};
 use crate::documents::{text, yaml_text};
 use crate::error::{BuildError, Place, Result};
-use crate::{backup, canary, completeness, license_check, package_index, proofs, traffic};
+use crate::{backup, canary, completeness, license_check, package_index, proofs, secret_copies, traffic};
 
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
@@ -33,6 +33,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     backup::check(&sources, &release)?;
     traffic::check(&sources, &release)?;
     completeness::check(&sources, &release)?;
+    secret_copies::check(&sources, &release)?;
     proofs::check(&sources, &release)?;
     canary::check(&sources, &release)?;
     license_check::check(&sources, &release)?;

@@ -24,6 +24,7 @@ fn format_documentation_names_all_fields() {
         fields::<ArtifactFile>(),
         fields::<ComponentEntry>(),
         fields::<GeneratedSecret>(),
+        fields::<SecretKey>(),
         fields::<ArtifactMount>(),
         fields::<EditableField>(),
         fields::<Canary>(),

@@ -390,6 +390,21 @@ pub struct GeneratedSecret {
     /// Keys with a fixed value, such as a user name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, String>,
+    /// Keys with the value of a random key of an earlier component's Secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<String, SecretKey>,
+}
+
+/// A random key of a generated Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// Namespace of the Secret.
+    pub namespace: String,
+    /// Name of the Secret.
+    pub secret: String,
+    /// Name of the key.
+    pub key: String,
 }
 
 /// An artifact that pods of a component mount read-only through a claim with this name.

@@ -40,11 +40,24 @@ pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result
             expect_gone(machine, component)?;
         }
     }
+    if is_later {
+        expect_copied_password(machine)?;
+    }
     let scripts = object(machine, "configmap postgres-first-start")?["data"]["10-vector.sql"].clone();
     let script = scripts.as_str().context("the database has no first script")?;
     ensure!(script.contains("schema_version") == is_later, "{version} has the script {script}");
     expect_model(machine, version)?;
     expect_server(machine, version)
+}
+
+/// Fails unless the added component has the database's password, in its own namespace and under a key of its own.
+fn expect_copied_password(machine: &Machine) -> Result<()> {
+    let password = object(machine, "secret postgres-credentials")?["data"]["password"].clone();
+    let copied = admin_output(machine, "kubectl --namespace bulletin get secret database --output json")?;
+    let copied: Value = serde_json::from_str(&copied).context("the Secret is no JSON")?;
+    // Neither value belongs in a log.
+    ensure!(password.is_string() && copied["data"]["login"] == password, "the copied password differs");
+    Ok(())
 }
 
 /// Fails unless pods read the model of this version, and only that model has a claim.

@@ -72,6 +72,9 @@ pub fn define_half(folder: &Path) -> Result<PathBuf> {
 /// First line of the bulletin's file.
 const BULLETIN_NEEDS: &str = "needs: [dns, storage, postgres]\n";
 
+/// Its copy of the database's password. Variants of the bulletin do not need the database.
+const BULLETIN_COPY: &str = "secrets: [{name: database, copies: {login: {component: postgres, secret: postgres-credentials, key: password}}}]\n";
+
 /// Fields that make the component ask for the limits of the license.
 const LICENSED: &str = "needs: [dns, storage, console]
 entitlement: bulletin
@@ -85,6 +88,7 @@ pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     let mut licensed = LaterDefinition::starter()?;
     licensed.add("bulletin")?;
     licensed.edit_component("bulletin", BULLETIN_NEEDS, LICENSED)?;
+    licensed.edit_component("bulletin", BULLETIN_COPY, "")?;
     let first = ("licensed", licensed.write(folder, "licensed")?);
     licensed.number("1.1.0", 2)?;
     Ok([first, ("licensed-later", licensed.write(folder, "licensed-later")?)])
@@ -109,6 +113,7 @@ pub fn define_given(folder: &Path) -> Result<PathBuf> {
     let mut given = LaterDefinition::starter()?;
     given.add("bulletin")?;
     given.edit_component("bulletin", BULLETIN_NEEDS, GIVEN)?;
+    given.edit_component("bulletin", BULLETIN_COPY, "")?;
     given.take_manifests("bulletin", "bulletin-given")?;
     given.write(folder, "given")
 }

@@ -1,6 +1,6 @@
 //! Renders a chart to the objects of a component of the release.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -394,5 +394,6 @@ fn keys_of<'a>(component: &'a ComponentDefinition, name: &str) -> Option<Vec<&'a
 /// Converts a Secret of a chart to a declaration of the component.
 fn secret_definition(component: &ComponentDefinition, secret: ChartSecret) -> SecretDefinition {
     let ChartSecret { name, random, fixed } = secret;
-    SecretDefinition { name: Spanned { value: name, ..component.name.clone() }, random, fixed }
+    let name = Spanned { value: name, ..component.name.clone() };
+    SecretDefinition { name, random, fixed, copies: BTreeMap::new(), shared: Vec::new() }
 }

@@ -387,12 +387,31 @@ pub struct SecretDefinition {
     /// Keys with a fixed value.
     #[serde(default)]
     pub fixed: BTreeMap<String, String>,
+    /// Keys with a random value of another component.
+    #[serde(default)]
+    pub copies: BTreeMap<String, Spanned<CopyDefinition>>,
+    /// Random keys that other components may copy.
+    #[serde(default)]
+    pub shared: Vec<Spanned<String>>,
+}
+
+/// A random value of another component.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyDefinition {
+    /// Name of the component.
+    pub component: String,
+    /// Name of its Secret.
+    pub secret: String,
+    /// The key in that Secret; by default that of the copy.
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 impl SecretDefinition {
     /// All keys of the Secret.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.random.keys().chain(self.fixed.keys()).map(String::as_str)
+        self.random.keys().chain(self.fixed.keys()).chain(self.copies.keys()).map(String::as_str)
     }
 }
 

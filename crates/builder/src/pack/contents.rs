@@ -34,6 +34,7 @@ use crate::pointers;
 use crate::proofs;
 use crate::render;
 use crate::rendered::RenderedComponent;
+use crate::secret_copies;
 
 const BINARY: &str = "application/octet-stream";
 const JSON: &str = "application/json";
@@ -152,6 +153,7 @@ fn component(whole: &Definition, index: usize) -> Result<ComponentEntry> {
         name: secret.name.value.clone(),
         random: secret.random.clone(),
         fixed: secret.fixed.clone(),
+        copies: secret_copies::resolved(&whole.release, secret),
     });
     let mounts = definition
         .mounts

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use landfall_error_codes::codes;
 use landfall_media::durable;
-use landfall_release_document::GeneratedSecret;
+use landfall_release_document::{GeneratedSecret, SecretKey};
 use rand::TryRng as _;
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rand_core::UnwrapErr;
@@ -68,28 +68,18 @@ impl Secret {
         ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
     }
 
-    /// Reads the file; `None` if it does not exist. An invalid file is never replaced, because its values may be the
-    /// only key to data.
     fn read(&self, path: &Path) -> Result<Option<SecretFile>, StepError> {
-        let wrong = |problem: &str| {
-            StepError::new(codes::CLUSTER_SECRET_FILE, format!("the secret's file {} {problem}", path.display()))
-        };
-        let bytes = match fs_err::read(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|error| wrong("cannot be read").because(error))?,
-        };
-        // The parser's message could contain a value, so it is left out.
-        let values: SecretFile = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
-        if (&values.namespace, &values.name) != (&self.namespace, &self.secret.name) {
-            return Err(wrong("belongs to another secret"));
-        }
-        Ok(Some(values))
+        read_file(path, &self.namespace, &self.secret.name)
     }
 
-    /// Returns the complete values: existing ones, and new ones for random keys that lack a value.
-    fn complete_values(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
+    /// Returns the complete values: existing ones, new ones for random keys that lack a value, and copies of those of
+    /// other components, from this folder of secrets.
+    fn complete_values(&self, folder: &Path, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
         let known = known.map(|values| values.values).unwrap_or_default();
         let mut values = self.secret.fixed.clone();
+        for (key, source) in &self.secret.copies {
+            values.insert(key.clone(), copied(folder, source)?);
+        }
         for (key, length) in &self.secret.random {
             let value = match known.get(key) {
                 Some(value) => value.clone(),
@@ -111,6 +101,35 @@ impl Secret {
         self.owner.mark(&mut object);
         RequiredObject::new(object)
     }
+}
+
+/// Returns the value of a key of another component's Secret, from its file in this folder of secrets.
+fn copied(folder: &Path, source: &SecretKey) -> Result<String, StepError> {
+    let path = Secret::file(folder, &source.namespace, &source.secret);
+    let file = read_file(&path, &source.namespace, &source.secret)?;
+    file.and_then(|mut file| file.values.remove(&source.key)).ok_or_else(|| {
+        let what =
+            format!("the secret's file {} has no key {}, of which another is a copy", path.display(), source.key);
+        StepError::new(codes::CLUSTER_SECRET_FILE, what)
+    })
+}
+
+/// Reads the file of a Secret; `None` if it does not exist. An invalid file is never replaced, because its values may be
+/// the only key to data.
+fn read_file(path: &Path, namespace: &str, name: &str) -> Result<Option<SecretFile>, StepError> {
+    let wrong = |problem: &str| {
+        StepError::new(codes::CLUSTER_SECRET_FILE, format!("the secret's file {} {problem}", path.display()))
+    };
+    let bytes = match fs_err::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|error| wrong("cannot be read").because(error))?,
+    };
+    // The parser's message could contain a value, so it is left out.
+    let values: SecretFile = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
+    if (values.namespace.as_str(), values.name.as_str()) != (namespace, name) {
+        return Err(wrong("belongs to another secret"));
+    }
+    Ok(Some(values))
 }
 
 /// Returns random letters and digits from the operating system's source.
@@ -141,7 +160,12 @@ impl Step<Site> for Secret {
         if !is_complete {
             return Ok(ObservedState::Partial(format!("{} lacks keys that the release wants", path.display())));
         }
-        let wanted = self.required_object(&self.complete_values(Some(known))?);
+        let before = known.values.clone();
+        let values = self.complete_values(&site.secrets.generated(), Some(known))?;
+        if self.secret.copies.keys().any(|key| before.get(key) != values.values.get(key)) {
+            return Ok(ObservedState::Partial(format!("{} lacks the values that it copies", path.display())));
+        }
+        let wanted = self.required_object(&values);
         Ok(match objects::observe(&cluster, &[wanted])? {
             ObservedState::Absent => {
                 ObservedState::Partial(format!("{} is written, {} is not", path.display(), self.object_name()))
@@ -156,7 +180,7 @@ impl Step<Site> for Secret {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let path = self.path(site);
-        let values = self.complete_values(self.read(&path)?)?;
+        let values = self.complete_values(&site.secrets.generated(), self.read(&path)?)?;
         let bytes = serde_json::to_vec_pretty(&values)
             .map_err(|error| StepError::new(codes::BUG, "cannot write a secret as JSON").because(error))?;
         let folder = site.secrets.generated().join(&self.namespace);
@@ -201,13 +225,13 @@ mod tests {
     #[test]
     fn generated_secrets_are_kept() {
         let mut step = step();
-        let first = step.complete_values(None).unwrap();
+        let first = step.complete_values(Path::new(""), None).unwrap();
         let password = &first.values["password"];
         assert!(password.len() == 32 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        assert_ne!(*password, step.complete_values(None).unwrap().values["password"]);
+        assert_ne!(*password, step.complete_values(Path::new(""), None).unwrap().values["password"]);
         let password = password.clone();
         step.secret.random.insert("replication".to_owned(), 8);
-        let second = step.complete_values(Some(first)).unwrap();
+        let second = step.complete_values(Path::new(""), Some(first)).unwrap();
         assert_eq!(second.values["password"], password);
         assert_eq!((second.values["replication"].len(), second.values["username"].as_str()), (8, "app"));
         let object = step.required_object(&second).object;
@@ -226,5 +250,27 @@ mod tests {
             let error = step().read(&path).err().unwrap();
             assert!(landfall_error_codes::CodedError::code(&error).id == "LF4211", "{error}");
         }
+    }
+
+    #[test]
+    fn copied_values_follow_their_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut copying = step();
+        "reports".clone_into(&mut copying.namespace);
+        let copies = json!({"login": {"namespace": "postgres", "secret": "postgres", "key": "password"}});
+        copying.secret =
+            serde_json::from_value(json!({"name": "database", "random": {"own": 16}, "copies": copies})).unwrap();
+        let refused = copying.complete_values(folder.path(), None).err().unwrap();
+        assert_eq!(landfall_error_codes::CodedError::code(&refused).id, "LF4211");
+        let source = step().complete_values(folder.path(), None).unwrap();
+        let path = Secret::file(folder.path(), "postgres", "postgres");
+        durable::create_folder(path.parent().unwrap()).unwrap();
+        durable::write_file(&path, &serde_json::to_vec(&source).unwrap(), FILE_MODE).unwrap();
+        let copy = copying.complete_values(folder.path(), None).unwrap();
+        assert_eq!(copy.values["login"], source.values["password"]);
+        assert_eq!(
+            copying.complete_values(folder.path(), Some(copy)).unwrap().values["login"],
+            source.values["password"]
+        );
     }
 }

@@ -209,7 +209,7 @@ fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], compone
         let right = is_plain(key) && is_plain(value);
         require(right, || format!("the quota `{}` of component {name}", escape_shortened(key)))?;
     }
-    component.secrets.iter().try_for_each(|secret| check_secret(&name, secret))?;
+    component.secrets.iter().try_for_each(|secret| check_secret(&name, secret, before))?;
     for mount in &component.mounts {
         let right = release.artifacts.iter().any(|artifact| artifact.name == mount.artifact);
         require(right, || {
@@ -258,11 +258,20 @@ fn check_backup(name: &str, component: &ComponentEntry) -> CheckResult {
     })
 }
 
-fn check_secret(component: &str, secret: &GeneratedSecret) -> CheckResult {
+fn check_secret(component: &str, secret: &GeneratedSecret, before: &[ComponentEntry]) -> CheckResult {
     let name = escape_shortened(&secret.name);
     require(is_subdomain(&secret.name), || format!("the secret `{name}` of component {component}"))?;
-    for key in secret.random.keys().chain(secret.fixed.keys()) {
+    for key in secret.random.keys().chain(secret.fixed.keys()).chain(secret.copies.keys()) {
         require(is_secret_key(key), || format!("the key `{}` of secret {name}", escape_shortened(key)))?;
+    }
+    for (key, source) in &secret.copies {
+        // A copy is made when the component is installed, from the file of a secret that exists then.
+        let mut secrets = before.iter().filter(|other| other.namespace == source.namespace).flat_map(|it| &it.secrets);
+        let exists = secrets.any(|other| other.name == source.secret && other.random.contains_key(&source.key));
+        require(exists, || {
+            let (of, from) = (escape_shortened(key), escape_shortened(&source.key));
+            format!("the key `{of}` of secret {name}, a copy of `{from}`, which no earlier component generates")
+        })?;
     }
     let long = secret.random.values().find(|length| !(1..=SECRET_CHARACTERS).contains(*length));
     require(long.is_none(), || format!("a random value of {} characters in secret {name}", long.unwrap_or(&0)))
