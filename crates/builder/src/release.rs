@@ -59,9 +59,13 @@ fn check_finished(path: &Path, text: &str, files: &[ComponentFile]) -> Result<()
 
 fn cycle(sources: &Sources, release: &Release, names: &[String]) -> BuildError {
     let first = release.components.iter().position(|component| names.first() == Some(&component.name.value));
-    let place = first.map_or_else(
+    let need = first.and_then(|index| {
+        let mut needs = release.components[index].needs.iter().enumerate();
+        needs.find(|(_, need)| names.get(1) == Some(&need.value)).map(|(number, need)| (index, number, need.referenced))
+    });
+    let place = need.map_or_else(
         || sources.release_field("components"),
-        |index| sources.place(release.components[index].name.referenced, format!("components[{index}].needs")),
+        |(index, number, at)| sources.place(at, format!("components[{index}].needs[{number}]")),
     );
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     BuildError::at(

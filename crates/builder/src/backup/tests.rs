@@ -224,8 +224,8 @@ fn data_outside_one_volume_is_refused() {
     assert_eq!(refusal("persistentVolumeClaimRetentionPolicy", policy("Retain")), Ok(()));
     let refusals = [refusal("replicas", json!(3)), refusal("persistentVolumeClaimRetentionPolicy", policy("Delete"))];
     insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"), @"
-    LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database has 3 pods, each with a volume of its own, and a rule saves one volume => Where the software makes a lost replica again, say so under `unsaved` of the component, in place of the rule. Otherwise let it run in one pod, or give each pod a component of its own.
-    LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database deletes its volumes when it is stopped (`whenScaled: Delete`) => Let it keep them, with `whenScaled: Retain`.
+    LF2002 <workload: StatefulSet/database> backup[0].workload: StatefulSet/database has 3 pods, each with a volume of its own, and a rule saves one volume => Where the software makes a lost replica again, say so under `unsaved` of the component, in place of the rule. Otherwise let it run in one pod, or give each pod a component of its own.
+    LF2002 <workload: StatefulSet/database> backup[0].workload: StatefulSet/database deletes its volumes when it is stopped (`whenScaled: Delete`) => Let it keep them, with `whenScaled: Retain`.
     ");
 }
 

@@ -111,7 +111,9 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
         durable::write_file(&path, text.as_bytes(), 0o644)?;
     }
     let fill_in = fields_to_fill_in(&texts);
-    check(unfinished_folder.path(), fill_in.is_empty())
+    // A file that is not from here may name artifacts, which the release does not list yet.
+    let is_complete = fill_in.is_empty() && guesses.iter().all(|guess| !guess.has_own_file);
+    check(unfinished_folder.path(), is_complete)
         .map_err(|error| error.instead_of(unfinished_folder.path(), &output))?;
     unfinished_folder.finish(&output)?;
     Ok(InitReport {

@@ -15,7 +15,8 @@ const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall bu
 pub fn text(name: &str, guesses: &[Guess], has_console: bool, tags: &BTreeMap<String, String>) -> String {
     let entry = |name: &str| {
         let guess = guesses.iter().find(|guess| guess.name == name);
-        let own = guess.filter(|_| !starter::NAMES.contains(&name));
+        let is_console = |guess: &&Guess| guess.is_console && name == starter::CONSOLE;
+        let own = guess.filter(|guess| !starter::NAMES.contains(&name) && !is_console(guess));
         let namespace = own.map_or_else(|| starter::namespace(name), |guess| guess.namespace.clone());
         let from = guess.filter(|guess| guess.has_own_file);
         let from = from.map_or_else(|| format!("manifests/{name}"), |guess| guess.folder.clone());

@@ -34,12 +34,14 @@ pub fn all(
 ) -> Result<Vec<Guess>> {
     let is_chart = |source: &Source| matches!(source.kind, SourceKind::Chart | SourceKind::Archive);
     let find = |tool, path: &Path| Program::find(tool, path, donors.starter());
-    let kubectl = if sources.iter().all(is_chart) { None } else { Some(find(Tool::Kubectl, &options.kubectl)?) };
+    let has_objects = |source: &Source| matches!(source.kind, SourceKind::Kustomization | SourceKind::Plain { .. });
+    let kubectl = if !sources.iter().any(has_objects) { None } else { Some(find(Tool::Kubectl, &options.kubectl)?) };
     let helm = if sources.iter().any(is_chart) { Some(find(Tool::Helm, &options.helm)?) } else { None };
     helm.as_ref().map(Program::version).transpose()?;
     let mut guesses = Vec::new();
     for source in sources {
         let guess = match (&kubectl, &helm) {
+            _ if source.kind == SourceKind::Component => listed(source, folder.path())?,
             (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, donors, folder.path())
                 .map_err(|error| error.instead_of(&manifest_folder(source, folder.path()), &source.path))?,
             (_, Some(helm)) => chart(source, helm, donors, folder.path())
@@ -60,6 +62,13 @@ fn manifest_folder(source: &Source, folder: &Path) -> PathBuf {
 /// Folder for the unpacked archive of a chart.
 fn chart_folder(source: &Source, folder: &Path) -> PathBuf {
     folder.join("charts").join(&source.name)
+}
+
+/// A component whose own file says where its objects come from.
+fn listed(source: &Source, folder: &Path) -> Result<Guess> {
+    let mut guess = Guess::new(&source.name, relative(&source.path, folder)?, false);
+    guess.has_own_file = true;
+    Ok(guess)
 }
 
 fn manifests(source: &Source, kubectl: &Program, donors: &Donors, folder: &Path) -> Result<Guess> {

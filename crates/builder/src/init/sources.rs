@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
 
+use crate::definition::COMPONENT_FILE;
 use crate::error::{BuildError, Place, Result};
 use crate::rendered::kustomization;
 
@@ -40,6 +41,8 @@ pub enum SourceKind {
     Chart,
     /// Archive of a chart, which is unpacked.
     Archive,
+    /// A folder with a component's own file and no kustomization, which stays in place.
+    Component,
 }
 
 /// Finds sources in the given paths: each path itself, or all subfolders of a folder.
@@ -145,7 +148,8 @@ fn rendered_whole(folder: &Path) -> Option<SourceKind> {
     if folder.join("Chart.yaml").is_file() {
         return Some(SourceKind::Chart);
     }
-    kustomization(folder).map(|_| SourceKind::Kustomization)
+    let own_file = || folder.join(COMPONENT_FILE).is_file().then_some(SourceKind::Component);
+    kustomization(folder).map(|_| SourceKind::Kustomization).or_else(own_file)
 }
 
 fn without_version(stem: &str) -> &str {

@@ -380,9 +380,16 @@ fn own_file_of_source_is_listed() {
         ("parts/web/map.yaml", map),
         ("parts/web/component.yaml", "needs: [dns]\npodSecurity: baseline\n"),
     ]);
-    case.run(&["parts/web"]).expect("made");
+    case.write("parts/index/component.yaml", "needs: [dns]\npackageIndex: [wheels]\n", 0o644);
+    case.run(&["parts"]).expect("made");
     let text = case.read("release.yaml");
+    assert!(text.contains("  - {name: index, from: ../../parts/index, namespace: index}\n"), "{text}");
     assert!(text.contains("  - {name: web, from: ../../parts/web, namespace: web}\n"), "{text}");
     assert!(!case.path("releases/shop/manifests/web").exists());
-    crate::release::read(&case.path("releases/shop")).expect("readable");
+    // Nobody has listed its artifact yet.
+    let refused = crate::release::read(&case.path("releases/shop")).expect_err("no artifact").to_string();
+    assert!(
+        refused.contains("parts/index/component.yaml:2: packageIndex[0]: `wheels` is not an artifact"),
+        "{refused}"
+    );
 }

@@ -46,7 +46,7 @@ fn refusal(from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from}");
     let error = read_text(&text.replacen(from, to, 1)).expect_err(to);
     let message = error.to_string();
-    format!("{} {}", error.code().id, message.split_once("/components/").map_or(message.as_str(), |(_, place)| place))
+    format!("{} {}", error.code().id, message.split_once(".yaml:").expect("file").1)
 }
 
 #[test]

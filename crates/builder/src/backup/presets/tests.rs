@@ -191,7 +191,7 @@ fn preset_files_need_rule_volume() {
         assert_eq!(checked(lines), Ok(()), "{lines}");
     }
     let elsewhere = checked("        preset: files\n        with: {path: /database}\n").expect_err("refused");
-    insta::assert_snapshot!(elsewhere, @"LF2002 <preset: files> components[1].backup[0].preset: `path` of the preset `files` is /database, which is not on the volume `data` => It is mounted at /data: set `with: {path: …}`.");
+    insta::assert_snapshot!(elsewhere, @"LF2002 <preset: files> backup[0].preset: `path` of the preset `files` is /database, which is not on the volume `data` => It is mounted at /data: set `with: {path: …}`.");
 }
 
 #[test]
