@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 const LISTED: [&str; 6] = ["name", "from", "namespace", "needs", "reaches", "entitlement"];
 
 /// Writes the files of a definition into a folder.
+///
+/// # Panics
+///
+/// Panics if a file cannot be written.
+#[expect(clippy::expect_used, clippy::disallowed_methods, reason = "for tests")]
 pub fn write(folder: &Path, text: &str) {
     for (name, text) in files(text) {
         let path = folder.join(name);
@@ -75,7 +80,7 @@ fn split_block(lines: &mut [String]) -> Option<(String, Vec<String>)> {
     let from = format!("    from: {}", folder(&name));
     match lines.iter_mut().find(|line| line.is_empty()) {
         Some(line) => *line = from,
-        None => lines[0] += &format!("\n{from}"),
+        None => lines[0] = format!("{}\n{from}", lines[0]),
     }
     Some((name, own))
 }

@@ -35,7 +35,7 @@ pub fn all(
     let is_chart = |source: &Source| matches!(source.kind, SourceKind::Chart | SourceKind::Archive);
     let find = |tool, path: &Path| Program::find(tool, path, donors.starter());
     let has_objects = |source: &Source| matches!(source.kind, SourceKind::Kustomization | SourceKind::Plain { .. });
-    let kubectl = if !sources.iter().any(has_objects) { None } else { Some(find(Tool::Kubectl, &options.kubectl)?) };
+    let kubectl = if sources.iter().any(has_objects) { Some(find(Tool::Kubectl, &options.kubectl)?) } else { None };
     let helm = if sources.iter().any(is_chart) { Some(find(Tool::Helm, &options.helm)?) } else { None };
     helm.as_ref().map(Program::version).transpose()?;
     let mut guesses = Vec::new();

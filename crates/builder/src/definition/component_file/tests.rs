@@ -75,7 +75,9 @@ fn release(entries: &str, database: &str, cache: &str) -> Result<Definition, Str
     let network = &rest[rest.find("  - name: network").expect("network")..rest.find("values:").expect("values")];
     let cache_entry = "  - {name: cache, from: ./parts/cache, namespace: cache}\n";
     let text = format!("{head}components:\n{entries}{cache_entry}{network}{LISTS}");
-    notation::files(&text).iter().for_each(|(name, text)| write(name, text));
+    for (name, text) in notation::files(&text) {
+        write(&name, &text);
+    }
     write("parts/database/component.yaml", database);
     write("parts/cache/component.yaml", cache);
     read(&folder.path().join("release.yaml")).map_err(|error| {
