@@ -1,6 +1,5 @@
 //! Tests of the presets for Valkey and Redis with Debian's servers, which run from unpacked root filesystems. No part
 //! of them is installed on this machine.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
